@@ -1,0 +1,249 @@
+"""The configuration: typing errors, contradictions, replacement, settings by dataset."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from genreflow.config import Config, Settings, canonical, load, merge, read_yaml
+from genreflow.errors import UserError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+DEFAULTS: dict[str, Any] = {
+    "datasets": {"demo": {"source": "synthetic", "settings": {"audio": {"clip_seconds": 12}}}},
+    "experiments": [{"dataset": "demo", "partition": "random", "systems": ["SF", "original"]}],
+}
+MINE = {"source": "manifest", "manifest": "m.csv"}
+ALL_SYSTEMS = [
+    "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
+    "MoEB", "MoEC", "MoER",
+]  # fmt: skip
+
+
+def refusal(overrides: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        load(DEFAULTS, overrides)
+    message = str(caught.value)
+    # What a library says of itself is no help to a user.
+    assert not re.search(r"Traceback|pydantic|validation error|\[type=|For further", message)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert "Where: " in message
+    return message
+
+
+def with_experiment(**experiment: Any) -> dict[str, Any]:
+    base = {"dataset": "mine", "partition": "split", "systems": ["SF"]}
+    return {"datasets": {"mine": MINE}, "experiments": [base | experiment]}
+
+
+def test_defaults_are_the_papers() -> None:
+    settings = load({}, {})
+    assert (settings.clip_samples, settings.stft_frames) == (661500, 1292)
+    assert (settings.cepstrum_frames, settings.segments) == (1290, 11)
+    assert settings.expert_shape("original") == (96, 1292)
+    assert settings.expert_shape("modulation") == (96, 646)
+    assert settings.expert_shape("mfcc") == (60, 1292)
+    assert settings.expert_pools("harmonic") == ((2, 4), (2, 4), (2, 4), (3, 5), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "suggestion"),
+    [
+        ({"cepstrm": {"epsilon": 1}}, "cepstrm", "cepstrum"),
+        ({"stft": {"hopp": 512}}, "stft.hopp", "hop"),
+        ({"hpss": {"kernal": 31}}, "hpss.kernal", "kernel"),
+        ({"datasets": {"m": {**MINE, "setings": {}}}, "experiments": []}, "datasets.m.setings",
+         "settings"),
+        (with_experiment(group_disjont=True), "experiments.0.group_disjont", "group_disjoint"),
+    ],
+)  # fmt: skip
+def test_typing_error_in_a_key_gets_a_suggestion(
+    overrides: dict[str, Any], key: str, suggestion: str
+) -> None:
+    message = refusal(overrides)
+    assert f"unknown key `{key}`" in message
+    assert f"did you mean `{suggestion}`?" in message
+
+
+def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
+    message = refusal(
+        {"datasets": {"m": {**MINE, "settings": {"stft": {"hopp": 2}}}}, "experiments": []}
+    )
+    assert "unknown key `stft.hopp`" in message
+    assert "datasets.m.settings" in message
+    assert "did you mean `hop`?" in message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        (with_experiment(systems=["precussive"]), ["'precussive'", "did you mean `percussive`?"]),
+        (with_experiment(partition="randm"), ["'randm'", "did you mean `random`?", "cv10"]),
+        (with_experiment(dataset="mnie"), ["`mnie`", "did you mean `mine`?"]),
+        (with_experiment(systems=[]), ["`experiments.0.systems`"]),
+        ({"datasets": {"m": {"source": "spotify"}}, "experiments": []},
+         ["`datasets.m.source`", "spotify", "manifest"]),
+        ({"datasets": {"m": {"manifest": "m.csv"}}, "experiments": []}, ["datasets.m", "source"]),
+        ({"datasets": {"m": {"source": "manifest"}}, "experiments": []},
+         ["`datasets.m.manifest` is missing"]),
+        ({"datasets": {"my music": MINE}, "experiments": []}, ["datasets.my music"]),
+        ({"audio": {"resampler": "soxr"}}, ["'soxr'", "soxr_hq"]),
+        ({"audio": {"clip_seconds": 0}}, ["`audio.clip_seconds` is 0", "greater than 0"]),
+        ({"audio": {"clip_seconds": float("inf")}}, ["`audio.clip_seconds` is inf", "finite"]),
+        ({"audio": {"clip_seconds": "long"}}, ["`audio.clip_seconds` is 'long'", "number"]),
+        ({"audio": 30}, ["`audio` is 30"]),
+        ({"stft": None}, ["`stft` is None"]),
+        ({"experiments": None}, ["`experiments` is None"]),
+        ({"expert": {"channels": [64, 128]}}, ["`expert.channels`", "5"]),
+        ({"dnn": {"hidden": [50, 0]}}, ["`dnn.hidden.1` is 0"]),
+    ],
+)  # fmt: skip
+def test_bad_value_is_named_with_what_would_be_right(
+    overrides: dict[str, Any], parts: list[str]
+) -> None:
+    message = refusal(overrides)
+    assert all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "parts"),
+    [
+        ({"stft": {"hop": 300}}, ["stft.n_fft / 2 = 512", "stft.hop = 300"]),
+        ({"mel": {"fmax": 12000}}, ["mel.fmax = 12000", "audio.sample_rate = 22050", "11025"]),
+        ({"mel": {"fmin": 9000, "fmax": 8000}}, ["mel.fmin = 9000", "mel.fmax = 8000"]),
+        ({"mfcc": {"n_mfcc": 97}}, ["n_mfcc = 97", "n_mels = 96"]),
+        ({"hpss": {"kernel": 30}}, ["hpss.kernel = 30", "odd"]),
+        ({"mfcc": {"delta_width": 8}}, ["mfcc.delta_width = 8", "odd"]),
+        ({"cepstral_modulation": {"window_frames": 600}},
+         ["window_frames = 600", "clip_seconds = 12"]),
+        ({"cepstral_modulation": {"window_frames": 213}}, ["window_frames = 213", "even"]),
+        ({"seeds": [1, 2, 1]}, ["[1, 2, 1]", "repeats"]),
+    ],
+)  # fmt: skip
+def test_contradiction_names_both_values_and_the_dataset(
+    overrides: dict[str, Any], parts: list[str]
+) -> None:
+    message = refusal(overrides)
+    assert all(part in message for part in parts), message
+    assert "dataset `demo`" in message
+    assert "Hint: " in message
+
+
+def test_contradiction_between_a_datasets_setting_and_the_general_ones_is_found() -> None:
+    dataset = {**MINE, "settings": {"audio": {"sample_rate": 16000}}}
+    message = refusal({"datasets": {"m": dataset}, "experiments": []})
+    assert "mel.fmax = 11025" in message
+    assert "audio.sample_rate = 16000" in message
+    assert "dataset `m`" in message
+
+
+def test_clip_too_short_for_the_experts_is_refused_only_where_they_are_asked_for() -> None:
+    short = {
+        "audio": {"clip_seconds": 0.45},
+        "cepstral_modulation": {"window_frames": 8, "shift_frames": 4},
+    }
+    overrides = with_experiment(systems=["SF", "TF"])
+    overrides["datasets"] = {"mine": {**MINE, "settings": short}}
+    # 20 frames, so 10 columns of modulation: five convolutions alone need 11.
+    assert load(DEFAULTS, overrides).settings("mine").expert_shape("modulation") == (96, 10)
+    overrides["experiments"][0]["systems"] = ["MoEB"]
+    message = refusal(overrides)
+    assert "audio.clip_seconds = 0.45" in message
+    assert "n_mels = 96" in message
+
+
+def test_datasets_and_experiments_replace_the_defaults_and_other_keys_are_merged() -> None:
+    config = load(DEFAULTS, with_experiment(systems=ALL_SYSTEMS) | {"stft": {"hop": 256}})
+    assert list(config.datasets) == ["mine"]
+    assert [experiment.dataset for experiment in config.experiments] == ["mine"]
+    assert (config.stft.hop, config.stft.n_fft) == (256, 1024)
+
+
+def test_no_experiments_are_allowed_but_must_be_said() -> None:
+    assert load(DEFAULTS, {"datasets": {"mine": MINE}, "experiments": []}).experiments == []
+    assert "`experiments: []`" in refusal({"datasets": {"mine": MINE}})
+
+
+def test_experiments_alone_use_the_default_datasets() -> None:
+    experiment = {"dataset": "demo", "partition": "cv10", "systems": ["TF"]}
+    config = load(DEFAULTS, {"experiments": [experiment]})
+    assert list(config.datasets) == ["demo"]
+    assert config.experiments[0].partition_id == "cv10"
+
+
+def test_group_disjoint_is_part_of_the_partitions_name() -> None:
+    config = load(DEFAULTS, with_experiment(partition="random_swapped", group_disjoint=True))
+    assert config.experiments[0].partition_id == "random_swapped_group_disjoint"
+
+
+def test_settings_of_a_dataset_override_the_general_ones_for_it_alone() -> None:
+    own = {**MINE, "settings": {"audio": {"clip_seconds": 20}, "seeds": [5]}}
+    overrides = {"datasets": {"own": own, "other": MINE}, "experiments": [], "stft": {"hop": 256}}
+    config = load(DEFAULTS, overrides)
+    assert config.settings("own").audio.clip_seconds == 20
+    assert config.settings("own").audio.sample_rate == 22050
+    assert config.settings("own").seeds == [5]
+    assert config.settings("own").stft.hop == 256
+    assert config.settings("other").audio.clip_seconds == 30
+
+
+def test_defaults_given_to_load_are_left_as_they_were() -> None:
+    before = json.dumps(DEFAULTS)
+    load(DEFAULTS, {"datasets": {"mine": MINE}, "experiments": [], "audio": {"clip_seconds": 20}})
+    assert json.dumps(DEFAULTS) == before
+
+
+def test_merge_goes_into_maps_and_replaces_everything_else() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 2}
+    assert merge(base, {"a": {"c": [3]}, "d": {"e": 4}}) == {"a": {"b": 1, "c": [3]}, "d": {"e": 4}}
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 2}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.one_of(st.integers(), st.text(max_size=5), st.lists(st.booleans(), max_size=3)),
+    )
+)
+def test_canonical_form_ignores_order_and_nothing_else(value: dict[str, Any]) -> None:
+    backwards = dict(reversed(list(value.items())))
+    assert canonical(value) == canonical(backwards)
+    assert json.loads(canonical(value)) == value
+    assert canonical(value).isascii()
+    assert canonical({**value, "one more": 1}) != canonical(value)
+
+
+def test_canonical_form_is_compact_and_takes_sections() -> None:
+    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    stft = Settings().stft
+    assert canonical(stft) == '{"hop":512,"n_fft":1024}'
+    assert canonical([stft]) == '[{"hop":512,"n_fft":1024}]'
+    # A set has no order, so its canonical form would differ from run to run.
+    with pytest.raises(TypeError, match="set"):
+        canonical({"a": {1, 2}})
+
+
+def test_every_key_is_described() -> None:
+    for name, definition in Config.model_json_schema()["$defs"].items():
+        for key, schema in definition["properties"].items():
+            # The reader of the documented file needs a line for each but what names itself.
+            named = (
+                key in ("source", "dataset", "partition") or "$ref" in schema or "allOf" in schema
+            )
+            assert named or schema.get("description"), f"{name}.{key}"
+
+
+def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("audio: {clip_seconds: 12}\n")
+    assert read_yaml(path) == {"audio": {"clip_seconds": 12}}
+    for text in ("- a\n", "", "word"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"no mapping[\s\S]*my\.yaml"):
+            read_yaml(path)

@@ -1,0 +1,112 @@
+"""Harmonic/percussive separation: clicks against tones, scipy's medians, librosa's masks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import librosa
+import numpy as np
+import pytest
+from genreflow.hpss import median_rows, separate_hpss, soft_mask
+from genreflow.stft import compute_stft
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+Signal = Callable[..., NDArray[np.float32]]
+PAPER = {"kernel": 31, "power": 2.0, "margin": 1.0, "conserve": "magnitude"}
+
+
+@pytest.fixture(scope="module")
+def magnitude(make_signal: Signal) -> NDArray[np.float32]:
+    return compute_stft(make_signal("music", seconds=4), n_fft=1024, hop=512)
+
+
+def test_tone_is_harmonic_and_clicks_are_percussive(make_signal: Signal) -> None:
+    tone = compute_stft(make_signal("sine", amplitude=0.5), n_fft=1024, hop=512)
+    clicks = compute_stft(make_signal("clicks"), n_fft=1024, hop=512)
+    for samples, kept in ((tone, 0), (clicks, 1)):
+        parts = separate_hpss(samples, **PAPER)  # type: ignore[arg-type]
+        energy = [float(np.square(part, dtype=np.float64).sum()) for part in parts]
+        # The reflection at the ends is a click in the tone.
+        assert energy[kept] > 0.98 * np.square(samples, dtype=np.float64).sum()
+        assert energy[1 - kept] < 0.01 * energy[kept]
+
+
+@pytest.mark.parametrize("kernel", [3, 31])
+def test_medians_have_the_bits_of_the_two_dimensional_filter(
+    magnitude: NDArray[np.float32], kernel: int
+) -> None:
+    along_time = median_filter(magnitude, size=(1, kernel), mode="reflect")
+    along_frequency = median_filter(magnitude, size=(kernel, 1), mode="reflect")
+    assert np.array_equal(median_rows(magnitude, kernel), along_time)
+    transposed = np.ascontiguousarray(magnitude.T)
+    assert np.array_equal(median_rows(transposed, kernel).T, along_frequency)
+
+
+def test_median_of_a_row_equals_sorting_each_reflected_neighbourhood() -> None:
+    row = np.random.default_rng(0).uniform(0, 1, (1, 9)).astype(np.float32)
+    padded = np.pad(row[0], 2, mode="symmetric")
+    expected = [sorted(padded[i : i + 5])[2] for i in range(9)]
+    assert np.array_equal(median_rows(row, 5)[0], expected)
+
+
+def test_medians_take_any_memory_layout_without_a_warning(magnitude: NDArray[np.float32]) -> None:
+    # scipy writes back to a strided output through a copy, and complains of it.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = median_rows(np.asfortranarray(magnitude), 31)
+    assert not caught
+    assert np.array_equal(found, median_rows(magnitude, 31))
+
+
+@pytest.mark.parametrize("margin", [1.0, 1.5])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_equals_librosa(magnitude: NDArray[np.float32], power: float, margin: float) -> None:
+    expected = librosa.decompose.hpss(
+        magnitude, kernel_size=31, power=power, mask=False, margin=margin
+    )
+    found = separate_hpss(magnitude, kernel=31, power=power, margin=margin, conserve="magnitude")
+    for part, reference in zip(found, expected, strict=True):
+        assert part.dtype == np.float32
+        assert np.allclose(part, reference, rtol=2e-6, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**16), scale=st.sampled_from([1e-30, 1e-6, 1.0, 500.0]))
+def test_parts_sum_to_the_whole(seed: int, scale: float) -> None:
+    random = np.random.default_rng(seed)
+    magnitude = (scale * random.exponential(1, (20, 25))).astype(np.float32)
+    magnitude[random.random((20, 25)) < 0.5] = 0
+    for conserve, exponent in (("magnitude", 1), ("power", 2)):
+        harmonic, percussive = (
+            part.astype(np.float64) / scale
+            for part in separate_hpss(
+                magnitude,
+                kernel=5,
+                power=2.0,
+                margin=1.0,
+                conserve=conserve,  # type: ignore[arg-type]
+            )
+        )
+        whole = (magnitude.astype(np.float64) / scale) ** exponent
+        assert np.allclose(harmonic**exponent + percussive**exponent, whole, rtol=1e-5, atol=1e-7)
+
+
+def test_silence_gives_zeros() -> None:
+    for part in separate_hpss(np.zeros((40, 50), np.float32), **PAPER):  # type: ignore[arg-type]
+        assert np.array_equal(part, np.zeros((40, 50)))
+
+
+def test_mask_is_a_half_where_both_are_silent_and_nothing_with_a_margin() -> None:
+    zeros = np.zeros((1, 2), np.float32)
+    assert (soft_mask(zeros, zeros, power=2.0, margin=1.0) == 0.5).all()
+    assert (soft_mask(zeros, zeros, power=2.0, margin=2.0) == 0.0).all()
+
+
+def test_mask_follows_the_ratio_of_the_powers() -> None:
+    kept, other = np.float32([[3.0, 0.0, 2.0]]), np.float32([[1.0, 2.0, 0.0]])
+    assert np.allclose(soft_mask(kept, other, power=2.0, margin=1.0), [[0.9, 0, 1]])
+    assert np.allclose(soft_mask(kept, other, power=1.0, margin=3.0), [[0.5, 0, 1]])

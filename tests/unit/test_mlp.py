@@ -1,0 +1,122 @@
+"""The small networks of Jeong 2016 against an independent implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from genreflow.mlp import Mlp, mlp_from_tensors, mlp_tensors, train_mlp
+
+
+class Vectors:
+    """A source that holds its vectors in one block."""
+
+    def __init__(self, vectors: np.ndarray, classes: np.ndarray) -> None:
+        self.block = (vectors.astype(np.float32), classes)
+        self.rows = len(classes)
+
+    def blocks(self, rng: np.random.Generator | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield self.block
+
+
+def network(*sizes: int, seed: int = 0) -> Mlp:
+    rng = np.random.default_rng(seed)
+    return Mlp.initialise(sizes, initialisation="glorot_uniform", rng=rng)
+
+
+def separable(rows: int = 400, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(0, 3, rows)
+    return rng.standard_normal((rows, 6)) + 3 * np.eye(6)[classes], classes
+
+
+@pytest.mark.parametrize(("inputs", "expected"), [(513, 31310), (108, 11060)])
+def test_networks_have_the_published_number_of_parameters(inputs: int, expected: int) -> None:
+    assert network(inputs, 50, 50, 50, 10).parameters == expected
+
+
+def test_steps_are_those_of_torch() -> None:
+    rng = np.random.default_rng(0)
+    own = network(20, 9, 8, 7, 5)
+    weights = [torch.tensor(w, requires_grad=True) for w in own.weights]
+    biases = [torch.tensor(b, requires_grad=True) for b in own.biases]
+    optimiser = torch.optim.SGD([*weights, *biases], lr=0.1)
+    for _ in range(5):
+        vectors = rng.standard_normal((16, 20)).astype(np.float32)
+        classes = rng.integers(0, 5, 16)
+        hidden = torch.from_numpy(vectors)
+        for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            hidden = hidden @ weight + bias
+            if layer < 3:
+                hidden = torch.relu(hidden)
+        loss = torch.nn.functional.cross_entropy(hidden, torch.from_numpy(classes))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        found, correct = own.step(vectors, classes, 0.1)
+        assert found == pytest.approx(float(loss), abs=1e-5)
+        assert correct == int((hidden.argmax(1).numpy() == classes).sum())
+    for own_weight, weight in zip(own.weights, weights, strict=True):
+        np.testing.assert_allclose(own_weight, weight.detach(), atol=1e-5)
+    for own_bias, bias in zip(own.biases, biases, strict=True):
+        np.testing.assert_allclose(own_bias, bias.detach(), atol=1e-5)
+
+
+def test_hidden_features_are_the_last_layer_after_relu() -> None:
+    own = network(4, 3, 2, 5)
+    vectors = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
+    first = np.maximum(vectors @ own.weights[0] + own.biases[0], 0)
+    expected = np.maximum(first @ own.weights[1] + own.biases[1], 0)
+    np.testing.assert_allclose(own.hidden(vectors), expected, atol=1e-6)
+    probabilities = np.exp(own.log_probabilities(vectors))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_training_learns_and_is_repeatable() -> None:
+    train, valid = Vectors(*separable()), Vectors(*separable(seed=2))
+    results = [
+        train_mlp(
+            network(6, 10, 10, 10, 3), train, valid, learning_rate=0.05, batch=20, epochs=30,
+            patience=30, rng=np.random.default_rng(4),
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    assert results[0].curve == results[1].curve
+    assert results[0].curve[-1].valid_accuracy > 0.95
+    assert results[0].curve[0].valid_loss > results[0].curve[-1].valid_loss
+
+
+def test_the_network_of_lowest_validation_loss_is_kept_and_patience_ends_training() -> None:
+    vectors, classes = separable(60)
+    # Labels that can't be learned: the validation loss soon rises.
+    valid = Vectors(vectors, np.random.default_rng(9).permutation(classes))
+    trained = train_mlp(
+        network(6, 10, 10, 10, 3), Vectors(vectors, classes), valid, learning_rate=0.1, batch=5,
+        epochs=200, patience=4, rng=np.random.default_rng(4),
+    )  # fmt: skip
+    losses = [record.valid_loss for record in trained.curve]
+    assert trained.best_epoch == int(np.argmin(losses)) + 1
+    assert len(losses) == trained.best_epoch + 4
+    found = -trained.network.log_probabilities(valid.block[0])[np.arange(60), valid.block[1]].mean()
+    assert found == pytest.approx(min(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("initialisation", "deviation"),
+    [("glorot_uniform", 2 / 700), ("glorot_normal", 2 / 700), ("he_normal", 2 / 500)],
+)
+def test_initial_weights_have_the_stated_variance(initialisation: str, deviation: float) -> None:
+    rng = np.random.default_rng(0)
+    weight = Mlp.initialise([500, 200], initialisation=initialisation, rng=rng).weights[0]
+    assert weight.var() == pytest.approx(deviation, rel=0.05)
+
+
+def test_weights_survive_being_named() -> None:
+    own = network(4, 3, 5)
+    again = mlp_from_tensors(mlp_tensors(own))
+    for found, expected in zip(
+        [*again.weights, *again.biases], [*own.weights, *own.biases], strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)

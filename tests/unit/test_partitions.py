@@ -1,0 +1,229 @@
+"""Partitions: sizes, disjointness, stratification, determinism, and what can't be filled."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from genreflow.errors import UserError
+from genreflow.manifest import Clip
+from genreflow.partitions import (
+    Assignment,
+    base_partition,
+    check_partition,
+    make_partition,
+    number_of_folds,
+    read_assignments,
+    write_assignments,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+GENRES = ("blues", "metal", "pop")
+
+
+def collection(each: int = 40, groups: int = 10) -> list[Clip]:
+    """Return clips of three genres whose groups cross the genres."""
+    return [
+        Clip(f"{genre}.{i:03d}", f"/{genre}/{i}", genre, f"artist{i % groups}")
+        for genre in GENRES
+        for i in range(each)
+    ]
+
+
+def draw(clips: Sequence[Clip], partition_id: str, **options: Any) -> list[Assignment]:
+    defaults = {"seed": 0, "random_draws": "rotations", "cv_validation_folds": 1}
+    return make_partition(clips, partition_id, dataset="mine", **(defaults | options))
+
+
+def by_fold(assignments: list[Assignment]) -> dict[int, dict[str, set[str]]]:
+    folds: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for assignment in assignments:
+        folds[assignment.fold][assignment.role].add(assignment.track_id)
+    return folds
+
+
+def refusal(clips: Sequence[Clip], partition_id: str) -> str:
+    """Return the message that both the check at planning and the drawing end with."""
+    with pytest.raises(UserError) as caught:
+        check_partition(clips, partition_id, dataset="mine")
+    with pytest.raises(UserError) as drawn:
+        draw(clips, partition_id)
+    assert str(drawn.value) == str(caught.value)
+    assert f"dataset `mine`, partition `{partition_id}`" in str(caught.value)
+    return str(caught.value)
+
+
+def test_random_is_50_25_25_in_every_class_and_tests_each_clip_once() -> None:
+    clips = collection(each=40)
+    folds = by_fold(draw(clips, "random"))
+    assert sorted(folds) == [0, 1, 2, 3]
+    for roles in folds.values():
+        for role, share in (("train", 20), ("valid", 10), ("test", 10)):
+            assert Counter(name.split(".")[0] for name in roles[role]) == dict.fromkeys(
+                GENRES, share
+            )
+    tested = Counter(name for roles in folds.values() for name in roles["test"])
+    assert tested == Counter(clip.track_id for clip in clips)
+    validated = Counter(name for roles in folds.values() for name in roles["valid"])
+    assert validated == tested
+
+
+def test_independent_draws_are_four_different_partitions() -> None:
+    folds = by_fold(draw(collection(), "random", random_draws="independent"))
+    tests = [roles["test"] for roles in folds.values()]
+    assert all(len(test) == 30 for test in tests)
+    # Disjoint quarters would cover all 120 clips.
+    assert len(set().union(*tests)) < 120
+    assert all(one != other for one in tests for other in tests if one is not other)
+
+
+@pytest.mark.parametrize("validation", [1, 2])
+def test_cv10_tests_each_clip_once_and_never_on_what_it_selects_on(validation: int) -> None:
+    clips = collection(each=30)
+    folds = by_fold(draw(clips, "cv10", cv_validation_folds=validation))
+    assert len(folds) == 10
+    for roles in folds.values():
+        assert len(roles["test"]) == 9
+        assert len(roles["valid"]) == 9 * validation
+        assert len(roles["train"]) == 90 - 9 - 9 * validation
+        for genre in GENRES:
+            assert sum(name.startswith(genre) for name in roles["test"]) == 3
+    tested = Counter(name for roles in folds.values() for name in roles["test"])
+    assert tested == Counter(clip.track_id for clip in clips)
+
+
+@pytest.mark.parametrize("partition_id", ["random", "cv10", "split"])
+def test_each_clip_has_one_role_a_fold_in_the_order_of_ids(partition_id: str) -> None:
+    clips = [
+        replace(clip, split=("train", "valid", "test")[i % 3])
+        for i, clip in enumerate(collection())
+    ]
+    assignments = draw(clips, partition_id)
+    ids = sorted(clip.track_id for clip in clips)
+    for fold in range(number_of_folds(partition_id)):
+        own = [assignment for assignment in assignments if assignment.fold == fold]
+        assert [assignment.track_id for assignment in own] == ids
+        assert all(a.label == a.track_id.split(".")[0] for a in own)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    partition=st.sampled_from(["random", "cv10"]),
+    random_draws=st.sampled_from(["rotations", "independent"]),
+)
+def test_no_group_is_on_two_sides_of_a_group_disjoint_fold(
+    seed: int, partition: str, random_draws: str
+) -> None:
+    clips = collection(each=48, groups=16)
+    group = {clip.track_id: clip.group for clip in clips}
+    assignments = draw(clips, f"{partition}_group_disjoint", seed=seed, random_draws=random_draws)
+    for roles in by_fold(assignments).values():
+        sides = [{group[name] for name in names} for names in roles.values()]
+        assert sum(len(side) for side in sides) == len(set().union(*sides)) == 16
+    # Without the condition groups do cross, or this test would test nothing.
+    plain = by_fold(draw(clips, partition, seed=seed))[0]
+    assert {group[name] for name in plain["train"]} & {group[name] for name in plain["test"]}
+
+
+@pytest.mark.parametrize("partition_id", ["random", "cv10", "random_group_disjoint", "split"])
+def test_swapped_exchanges_validation_and_test(partition_id: str) -> None:
+    clips = [
+        replace(clip, split=("train", "valid", "test", "train")[i % 4])
+        for i, clip in enumerate(collection())
+    ]
+    name, _, form = partition_id.partition("_")
+    swapped_id = f"{name}_swapped" + (f"_{form}" if form else "")
+    plain, swapped = by_fold(draw(clips, partition_id)), by_fold(draw(clips, swapped_id))
+    assert base_partition(swapped_id) == partition_id
+    for fold, roles in plain.items():
+        assert swapped[fold]["train"] == roles["train"]
+        assert swapped[fold]["valid"] == roles["test"]
+        assert swapped[fold]["test"] == roles["valid"]
+
+
+def test_split_is_the_manifests_column() -> None:
+    clips = [replace(clip, split="test" if i % 5 == 0 else "valid" if i % 5 == 1 else "train")
+             for i, clip in enumerate(collection())]  # fmt: skip
+    assignments = draw(clips, "split")
+    assert {a.track_id: a.role for a in assignments} == {c.track_id: c.split for c in clips}
+    assert {a.fold for a in assignments} == {0}
+
+
+@pytest.mark.parametrize("partition_id", ["random", "cv10", "random_group_disjoint"])
+def test_draw_depends_on_the_seed_and_not_on_the_order_of_the_clips(partition_id: str) -> None:
+    clips = collection()
+    shuffled = [clips[i] for i in np.random.default_rng(0).permutation(len(clips))]
+    expected = draw(clips, partition_id)
+    assert draw(shuffled, partition_id) == expected
+    assert draw(clips, partition_id, seed=1) != expected
+
+
+@pytest.mark.parametrize(
+    ("partition_id", "parts", "unit"),
+    [("random", 4, "clips"), ("cv10", 10, "clips"), ("random_group_disjoint", 4, "groups")],
+)
+def test_class_that_cannot_fill_the_parts_is_named(
+    partition_id: str, parts: int, unit: str
+) -> None:
+    clips = collection(each=12, groups=12)
+    few = parts - 1
+    kept = [clip for clip in clips if clip.label != "metal"]
+    kept += [clip for clip in clips if clip.label == "metal"][:few]
+    message = refusal(kept, partition_id)
+    assert f"class 'metal' has {few} {unit}" in message
+    assert f"at least {parts} {unit}" in message
+
+
+def test_missing_groups_and_splits_are_counted_and_the_first_is_named() -> None:
+    clips = [
+        replace(clip, group="") if i in (3, 5) else clip for i, clip in enumerate(collection())
+    ]
+    for partition_id, found, first in (
+        ("random_group_disjoint", "2 of 120 clips have no `group`", "'blues.003'"),
+        ("split", "120 of 120 clips have no `split`", "'blues.000'"),
+    ):
+        message = refusal(clips, partition_id)
+        assert found in message
+        assert first in message
+
+
+def test_group_across_a_given_split_is_named_with_its_sides() -> None:
+    sides = ("train", "train", "valid", "test")
+    clips = [
+        replace(clip, split=sides[int(clip.group.removeprefix("artist")) % 4])
+        for clip in collection(groups=8)
+    ]
+    check_partition(clips, "split_group_disjoint", dataset="mine")
+    clips[0] = replace(clips[0], split="test")
+    message = refusal(clips, "split_group_disjoint")
+    assert "two sides" in message
+    assert "'artist0'" in message
+
+
+@pytest.mark.parametrize("role", ["train", "valid", "test"])
+def test_split_without_a_part_is_refused(role: str) -> None:
+    others = [name for name in ("train", "valid", "test") if name != role]
+    clips = [replace(clip, split=others[i % 2]) for i, clip in enumerate(collection())]
+    assert f"no clip has split '{role}'" in refusal(clips, "split")
+
+
+def test_class_without_a_training_clip_is_named() -> None:
+    clips = [
+        replace(clip, split="test" if clip.label == "pop" else ("train", "valid")[i % 2])
+        for i, clip in enumerate(collection())
+    ]
+    assert "class 'pop' has no training clip" in refusal(clips, "split")
+
+
+def test_assignments_are_read_back_whole_or_by_fold(tmp_path: Path) -> None:
+    assignments = draw(collection(), "random")
+    write_assignments(assignments, tmp_path / "p.csv")
+    assert read_assignments(tmp_path / "p.csv") == assignments
+    assert read_assignments(tmp_path / "p.csv", 2) == [a for a in assignments if a.fold == 2]

@@ -1,0 +1,143 @@
+"""Decoding, mixing down, resampling and fitting to length (both papers; SPEC section 1)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+#: Seconds decoded past the end of a clip, so that the resampling filter never sees the cut.
+MARGIN_SECONDS = 1.0
+#: Above this peak the samples are integers that nobody scaled; they would also overflow float16.
+LARGEST_PEAK = 100.0
+
+Samples = npt.NDArray[np.float32]
+
+
+class UnusableClip(Exception):
+    """A clip that must be set aside, with the reason."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded file: samples (n, channels), their rate in Hz, and what decoded them."""
+
+    samples: Samples
+    sample_rate: int
+    decoder: str
+
+
+def decode(path: Path, *, seconds: float) -> Decoded:
+    """Return at most ``seconds`` of an audio file, as libsndfile or else ffmpeg reads it.
+
+    Raises
+    ------
+    UnusableClip
+        The file is missing or neither decoder can read it.
+    """
+    if not path.is_file():
+        raise UnusableClip("file not found")
+    try:
+        return _decode_soundfile(path, seconds)
+    except (RuntimeError, TypeError) as error:  # TypeError: the suffix .raw, without a rate
+        reason = str(error).strip().splitlines()[-1]
+    if shutil.which("ffmpeg") is None:
+        raise UnusableClip(f"libsndfile: {reason} (and there is no ffmpeg to try)")
+    return _decode_ffmpeg(path, seconds)
+
+
+def prepare_clip(
+    decoded: Decoded, *, sample_rate: int, length: int, resampler: str
+) -> tuple[Samples, int]:
+    """Return a mono clip of exactly ``length`` samples, and how many of them came from the file.
+
+    The channels are averaged; a longer clip loses its end, a shorter one gets zeros there.
+
+    Raises
+    ------
+    UnusableClip
+        There are no samples, or some are not finite, or they are far outside [-1, 1].
+    """
+    if decoded.samples.size == 0:
+        raise UnusableClip("no samples")
+    if not np.isfinite(decoded.samples).all():
+        raise UnusableClip("samples that are not finite")
+    peak = float(np.abs(decoded.samples).max())
+    if peak > LARGEST_PEAK:
+        raise UnusableClip(f"peak {peak:.4g}: samples are not scaled to [-1, 1]")
+    mono = decoded.samples.mean(axis=1, dtype=np.float32)
+    mono = resample(mono, decoded.sample_rate, sample_rate, resampler=resampler)[:length]
+    return np.pad(mono, (0, length - mono.size)), int(mono.size)
+
+
+def resample(samples: Samples, original: int, target: int, *, resampler: str) -> Samples:
+    """Return mono samples at another rate, unchanged when the rates agree.
+
+    ``resampler`` is ``soxr_hq`` or ``soxr_vhq``, or ``kaiser_fast`` as in the librosa of 2019.
+    """
+    if original == target:
+        return samples
+    if resampler == "kaiser_fast":
+        import resampy
+
+        resampled = resampy.resample(samples, original, target, filter="kaiser_fast")
+    else:
+        import soxr
+
+        quality = resampler.removeprefix("soxr_").upper()
+        resampled = soxr.resample(samples, original, target, quality=quality)
+    return np.asarray(resampled, np.float32)
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of what turns files into samples, for the cache."""
+    import soundfile
+
+    return {
+        "libsndfile": soundfile.__libsndfile_version__,
+        "soundfile": version("soundfile"),
+        "soxr": version("soxr"),
+        "ffmpeg": _ffmpeg_version(),
+    }
+
+
+def _decode_soundfile(path: Path, seconds: float) -> Decoded:
+    import soundfile
+
+    with soundfile.SoundFile(path) as file:
+        frames = ceil((seconds + MARGIN_SECONDS) * file.samplerate)
+        samples = file.read(frames, dtype="float32", always_2d=True)
+        return Decoded(samples, file.samplerate, "libsndfile")
+
+
+def _decode_ffmpeg(path: Path, seconds: float) -> Decoded:
+    with tempfile.TemporaryDirectory(prefix="genreflow-") as folder:
+        wav = Path(folder) / "decoded.wav"
+        # "file:" keeps ffmpeg from reading a protocol or an option into the name.
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", f"file:{path}", "-map", "0:a:0"]
+        command += ["-t", str(seconds + MARGIN_SECONDS), "-c:a", "pcm_f32le", f"file:{wav}"]
+        result = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+        if result.returncode or not wav.is_file():
+            lines = [line for line in result.stderr.splitlines() if line.strip()]
+            reason = lines[-1].replace(str(path), path.name) if lines else "no audio stream"
+            raise UnusableClip(f"ffmpeg: {reason}")
+        decoded = _decode_soundfile(wav, seconds)
+    return Decoded(decoded.samples, decoded.sample_rate, "ffmpeg")
+
+
+def _ffmpeg_version() -> str:
+    if shutil.which("ffmpeg") is None:
+        return ""
+    lines = subprocess.run(
+        ["ffmpeg", "-version"], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    return lines[0].split(" Copyright")[0] if lines else ""

@@ -1,0 +1,91 @@
+"""Cepstrogram and cepstral modulation spectrum (Jeong 2016, section 3.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+Array = npt.NDArray[np.float32]
+
+
+def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.float64]:
+    """Return the real cepstrum of every frame (Jeong 2016, Eq. 3).
+
+    Parameters
+    ----------
+    magnitude
+        Magnitude spectrogram, shape (n_fft / 2 + 1, frames).
+    epsilon
+        Added to the magnitude before the natural logarithm.
+
+    Returns
+    -------
+    ndarray, shape (n_fft / 2 + 1, frames), float64
+        Quefrencies 0 to n_fft / 2, sign kept.
+    """
+    logarithm = np.log(magnitude.astype(np.float64).T + epsilon)
+    bins = logarithm.shape[1]
+    cepstrum = scipy.fft.irfft(logarithm, 2 * (bins - 1), axis=1)
+    return np.ascontiguousarray(cepstrum[:, :bins].T)
+
+
+def compute_cepstral_modulation(
+    cepstrogram: npt.NDArray[np.floating], *, window_frames: int, shift_frames: int
+) -> npt.NDArray[np.float64]:
+    """Return the modulation spectrum of the *raw* cepstrogram (Jeong 2016, Eq. 5).
+
+    The normalisation of Eq. 4 depends on the training clips, but the transform is linear:
+    subtracting a mean changes only modulation frequency 0 and dividing scales all of them.  So
+    this is computed once a clip, and `normalise_cepstral_modulation` applies any partition's
+    mean and deviation afterwards, exactly.
+
+    Parameters
+    ----------
+    cepstrogram
+        Shape (quefrencies, frames).
+    window_frames, shift_frames
+        T and Phi of Eq. 5.
+
+    Returns
+    -------
+    ndarray, shape (quefrencies, windows, T / 2 + 1), float64
+        The magnitude for modulation frequencies above 0, and the *signed* sum for 0.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(
+        cepstrogram.astype(np.float64), window_frames, axis=1
+    )[:, ::shift_frames]
+    transform = scipy.fft.rfft(windows, axis=2)
+    modulation: npt.NDArray[np.float64] = np.abs(transform)
+    modulation[..., 0] = transform[..., 0].real
+    return modulation
+
+
+def normalise_cepstral_modulation(
+    modulation: npt.NDArray[np.floating],
+    *,
+    mean: npt.NDArray[np.float64],
+    deviation: npt.NDArray[np.float64],
+    window_frames: int,
+) -> Array:
+    """Return the normalised cepstral modulation spectrum M of Eq. 5 from the cached one.
+
+    Parameters
+    ----------
+    modulation
+        As from `compute_cepstral_modulation`, shape (quefrencies, windows, T / 2 + 1).
+    mean, deviation
+        Of each quefrency over the training frames, shape (quefrencies,).
+    window_frames
+        T.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+    """
+    normalised = modulation / deviation[:, None, None]
+    # abs(): frequency 0 is cached with its sign, so that the mean can be taken off first.
+    normalised[..., 0] = np.abs(
+        (modulation[..., 0] - window_frames * mean[:, None]) / deviation[:, None]
+    )
+    return normalised.astype(np.float32)

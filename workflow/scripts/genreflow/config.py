@@ -1,0 +1,529 @@
+"""The configuration: a closed schema, cross-checks, and the parts that each rule depends on."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genreflow.errors import UserError
+from genreflow.partitions import GROUP_DISJOINT
+from genreflow.pooling import derive_pools, input_kind
+from genreflow.systems import required_experts
+
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+PartitionName = Literal[
+    "split", "random", "cv10", "split_swapped", "random_swapped", "cv10_swapped"
+]
+SystemName = Literal[
+    "SF", "TF", "SF+TF",
+    "original", "harmonic", "percussive", "modulation", "MFCC",
+    "MoEB", "MoEC", "MoER",
+]  # fmt: skip
+ModelChoice = Literal["lowest_val_loss", "val_accuracy", "last"]
+
+
+class Section(BaseModel):
+    """A part of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+class Audio(Section):
+    """Decoding and resampling (both papers)."""
+
+    sample_rate: Positive = Field(22050, description="Hz; both papers use 22 050.")
+    clip_seconds: Rate = Field(
+        30.0, description="Seconds; longer clips lose their end, shorter ones get zeros there."
+    )
+    resampler: Literal["soxr_hq", "soxr_vhq", "kaiser_fast"] = Field(
+        "soxr_hq", description="The authors' librosa of 2019 used kaiser_fast (resampy)."
+    )
+    max_quarantined: float = Field(
+        0.05, ge=0, le=1, description="Largest share of unusable clips before the run stops."
+    )
+
+
+class Stft(Section):
+    """Short-time Fourier transform (both papers): periodic Hann window, centred frames."""
+
+    n_fft: Positive = Field(1024, description="Samples in a window.")
+    hop: Positive = Field(512, description="Samples between windows; must divide n_fft / 2.")
+
+
+class Cepstrum(Section):
+    """Cepstrogram (Jeong 2016, Eq. 3)."""
+
+    epsilon: Rate = Field(1e-4, description="Added to the magnitude before the logarithm.")
+
+
+class CepstralModulation(Section):
+    """Windows of the cepstral modulation spectrum and of the aggregation (Jeong 2016, Eq. 5)."""
+
+    window_frames: Positive = Field(214, description="Frames T in a window, about 5 s.")
+    shift_frames: Positive = Field(107, description="Frames between windows, about 2.5 s.")
+
+
+class Hpss(Section):
+    """Harmonic/percussive separation by median filtering (Yi 2019, section II.A)."""
+
+    kernel: Positive = Field(31, description="Odd length of both medians, in frames and in bins.")
+    power: Rate = Field(2.0, description="Exponent of the soft mask.")
+    margin: float = Field(1.0, ge=1, description="Margin of the soft mask.")
+    conserve: Literal["magnitude", "power"] = Field(
+        "magnitude",
+        description="What the parts sum to: |S| (the authors' code) or |S|^2 (the paper's Eq. 1).",
+    )
+
+
+class Mel(Section):
+    """Mel spectrograms (Yi 2019, section IV.B): Slaney scale and area norm, in dB."""
+
+    n_mels: Positive = Field(96, description="Mel bands.")
+    fmin: float = Field(0.0, ge=0, description="Hz, lower edge of the first band.")
+    fmax: Rate = Field(11025.0, description="Hz, upper edge of the last band.")
+    top_db: Rate = Field(80.0, description="dB below the clip's maximum at which values are cut.")
+
+
+class Modulation(Section):
+    """Modulation spectrogram (Yi 2019, Eq. 2 and 3)."""
+
+    spectrogram: Literal["log", "power"] = Field(
+        "log", description="Transform mel dB (the authors' code) or mel power (the paper's text)."
+    )
+
+
+class Mfcc(Section):
+    """MFCC baseline (Yi 2019, section II.C)."""
+
+    n_mfcc: Positive = Field(20, description="Cepstral coefficients, c0 included.")
+    delta_width: int = Field(9, ge=3, description="Odd frames of the derivative filters.")
+
+
+class Partitions(Section):
+    """How the generated partitions are drawn."""
+
+    seed: int = Field(0, ge=0, description="Seed of the shuffles.")
+    random_draws: Literal["rotations", "independent"] = Field(
+        "rotations",
+        description="Four quarters in rotation (each clip tested once) or four separate draws.",
+    )
+    cv_validation_folds: int = Field(
+        1, ge=1, le=8, description="Of the nine training folds of cv10, how many validate."
+    )
+
+
+class Dnn(Section):
+    """Training of the two small networks (Jeong 2016, section 4.2)."""
+
+    hidden: list[Positive] = Field([50, 50, 50], min_length=1, description="Units a hidden layer.")
+    initialisation: Literal["glorot_uniform", "glorot_normal", "he_normal"] = Field(
+        "glorot_uniform", description="Initial weights; the paper gives none."
+    )
+    learning_rate: Rate = Field(0.01, description="Step of plain stochastic gradient descent.")
+    batch: Positive = Field(100, description="Vectors a step.")
+    epochs: Positive = Field(200, description="Largest number of epochs.")
+    patience: Positive = Field(10, description="Epochs without a better validation loss.")
+
+
+class RandomForest(Section):
+    """Random forest on segments and the clip's label (Jeong 2016, section 4.3)."""
+
+    trees: Positive = Field(500, description="Trees.")
+    max_features: Literal["sqrt", "log2"] = Field("sqrt", description="Features tried a split.")
+    decision: Literal["majority", "mean_proba"] = Field(
+        "majority", description="Clip label from its segments; ties go to the lowest class index."
+    )
+
+
+class Expert(Section):
+    """Training of the k2c2 experts (Yi 2019, section IV.C)."""
+
+    channels: list[Positive] = Field(
+        [64, 128, 128, 192, 256], min_length=5, max_length=5, description="Channels a block."
+    )
+    normalisation: Literal["clip", "clip_freq", "train_freq"] = Field(
+        "clip",
+        description="By each clip's mean and deviation, a clip and band's, or a training band's.",
+    )
+    epochs: Positive = Field(50, description="Epochs.")
+    batch: int = Field(16, ge=2, description="Clips a step.")
+    learning_rate: Rate = Field(5e-3, description="Adam's rate at the first step.")
+    decay: float = Field(0.01, ge=0, description="rate / (1 + decay * step).")
+    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
+    batchnorm_momentum: float = Field(
+        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+
+
+class Mixer(Section):
+    """Training of the mixers (Yi 2019, section III.B)."""
+
+    epochs: Positive = Field(50, description="Epochs.")
+    batch: int = Field(16, ge=2, description="Clips a step.")
+    learning_rate: Rate = Field(5e-4, description="Adam's rate at the first step.")
+    decay: float = Field(1e-4, ge=0, description="rate / (1 + decay * step).")
+    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
+    batchnorm_momentum: float = Field(
+        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [0.25, 0.25, 0.5],
+        min_length=3,
+        max_length=3,
+        description="MoER: before each GRU and before the dense layer; not in the paper.",
+    )
+    frozen_batchnorm: Literal["running", "keras224_bn"] = Field(
+        "running",
+        description="Frozen experts use running statistics, or the batch's as Keras 2.2.4 did.",
+    )
+
+
+class Training(Section):
+    """Resources of training; the number of threads changes the last bits of the results."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: CUDA where there is one."
+    )
+    threads: Positive = Field(2, description="Threads of a training job, on any machine.")
+    memory_gb: Rate = Field(4.0, description="Inputs above this size are streamed from the caches.")
+
+
+class Settings(Section):
+    """Everything that may also differ by dataset."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="A run of every training a seed; tables give their mean."
+    )
+    audio: Audio = Audio()
+    stft: Stft = Stft()
+    cepstrum: Cepstrum = Cepstrum()
+    cepstral_modulation: CepstralModulation = CepstralModulation()
+    hpss: Hpss = Hpss()
+    mel: Mel = Mel()
+    modulation: Modulation = Modulation()
+    mfcc: Mfcc = Mfcc()
+    partitions: Partitions = Partitions()
+    dnn: Dnn = Dnn()
+    rf: RandomForest = RandomForest()
+    expert: Expert = Expert()
+    mixer: Mixer = Mixer()
+    training: Training = Training()
+
+    # Sizes that follow from the settings.
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples in a clip: 661 500 for 30 s."""
+        return round(self.audio.clip_seconds * self.audio.sample_rate)
+
+    @property
+    def stft_frames(self) -> int:
+        """Centred frames of a clip: 1292 for 30 s."""
+        return 1 + self.clip_samples // self.stft.hop
+
+    @property
+    def cepstrum_frames(self) -> int:
+        """Frames of Jeong 2016, whose first frame starts at sample 0: 1290 for 30 s."""
+        return 1 + (self.clip_samples - self.stft.n_fft) // self.stft.hop
+
+    @property
+    def segments(self) -> int:
+        """Windows a clip: 11 for 30 s."""
+        window = self.cepstral_modulation
+        return 1 + (self.cepstrum_frames - window.window_frames) // window.shift_frames
+
+    def expert_shape(self, expert: str) -> tuple[int, int]:
+        """Return rows and columns of an expert's input."""
+        if expert == "modulation":
+            return self.mel.n_mels, self.stft_frames // 2
+        if expert == "mfcc":
+            return 3 * self.mfcc.n_mfcc, self.stft_frames
+        return self.mel.n_mels, self.stft_frames
+
+    def expert_pools(self, expert: str) -> tuple[tuple[int, int], ...] | None:
+        """Return the five (frequency, time) pools of an expert, or None where none fit."""
+        return derive_pools(self.expert_shape(expert), input_kind(expert))
+
+
+class SyntheticDataset(Section):
+    """The built-in demo: synthesised music with a planted truth."""
+
+    source: Literal["synthetic"]
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0, 1, 2], min_length=1, description="Generator seeds, pooled; each has its own artists."
+    )
+    artists: int = Field(
+        8, ge=4, multiple_of=4, description="Artists a seed, a clip of each class each."
+    )
+    seconds: Rate = Field(10.0, description="Length of the rendered clips.")
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
+class ManifestDataset(Section):
+    """Own music, listed in a CSV file."""
+
+    source: Literal["manifest"]
+    manifest: str = Field(
+        min_length=1, description="CSV with track_id,path,label and optionally group,split."
+    )
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
+Dataset = Annotated[SyntheticDataset | ManifestDataset, Field(discriminator="source")]
+
+
+class Experiment(Section):
+    """Systems to evaluate on a partition of a dataset."""
+
+    dataset: Name
+    partition: PartitionName
+    group_disjoint: bool = Field(False, description="No group (artist) on two sides.")
+    systems: list[SystemName] = Field(min_length=1, description="Of the eleven systems.")
+
+    @property
+    def partition_id(self) -> str:
+        """Name of the partition in paths: its name and its form."""
+        return self.partition + (GROUP_DISJOINT if self.group_disjoint else "")
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
+    experiments: list[Experiment] = Field([], description="What tables.csv reports.")
+
+    def settings(self, dataset: str) -> Settings:
+        """Return the settings in force for a dataset."""
+        own = {name: getattr(self, name) for name in Settings.model_fields}
+        base = Settings(**own).model_dump()
+        return Settings.model_validate(merge(base, self.datasets[dataset].settings))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over``, nested maps merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def load(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
+    """Return the checked configuration: the default file with the user's values over it.
+
+    ``datasets`` and ``experiments`` of the user replace the defaults as a whole, so that asking
+    for one's own music does not also run the demo.
+
+    Raises
+    ------
+    UserError
+        An unknown key, a value out of range, or two values that contradict each other.
+    """
+    merged = merge(defaults, overrides)
+    for block in ("datasets", "experiments"):
+        if block in overrides:
+            merged[block] = overrides[block]
+    if "datasets" in overrides and "experiments" not in overrides:
+        raise UserError(
+            "datasets are given without experiments.",
+            where="your config file",
+            expected="an `experiments` block that uses them",
+            hint="add `experiments: []` to make features alone with the target `features`.",
+        )
+    config: Config = _validate(Config, merged, "config")
+    for name, dataset in config.datasets.items():
+        if not isinstance(dataset.settings, dict):
+            continue
+        base = {key: getattr(config, key).model_dump() if isinstance(getattr(config, key), Section)
+                else getattr(config, key) for key in Settings.model_fields}  # fmt: skip
+        settings = _validate(
+            Settings, merge(base, dataset.settings), f"config, datasets.{name}.settings"
+        )
+        _check_settings(settings, name)
+    _check_experiments(config)
+    return config
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is equal exactly when the values are: sorted keys, no spaces."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _validate(model: type[Any], data: Mapping[str, Any], where: str) -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"] if part not in ("synthetic", "manifest")]
+        if first["type"] == "missing" and first["loc"] and first["loc"][-1] == "manifest":
+            path.append("manifest")
+        raise _explain(model, first, path, where) from None
+
+
+def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserError:
+    key, value = ".".join(path), first["input"]
+    if first["type"] == "extra_forbidden":
+        known = list(_known_keys(model, path))
+        close = difflib.get_close_matches(path[-1], known, n=1)
+        return UserError(
+            f"unknown key `{key}`.",
+            where=where,
+            expected="one of " + ", ".join(known),
+            hint=f"did you mean `{close[0]}`?" if close else "",
+        )
+    if first["type"] == "literal_error":
+        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
+        return UserError(
+            f"`{key}` is {value!r}.",
+            where=where,
+            expected="one of " + ", ".join(choices),
+            hint=f"did you mean `{close[0]}`?" if close else "",
+        )
+    if first["type"] == "missing":
+        return UserError(f"`{key}` is missing.", where=where)
+    if first["type"].startswith("union_tag"):
+        return UserError(
+            f"`{key}.source` is {value.get('source') if isinstance(value, dict) else value!r}.",
+            where=where,
+            expected="synthetic or manifest",
+        )
+    shown = (
+        value if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    )
+    return UserError(f"`{key}` is {shown!r}: {first['msg'].lower()}.", where=where)
+
+
+def _known_keys(model: type[Any], path: list[str]) -> Iterator[str]:
+    """Yield the keys that are allowed beside the last one of ``path``."""
+    fields: Any = model.model_fields
+    for part in path[:-1]:
+        if part == "datasets":
+            fields = {**SyntheticDataset.model_fields, **ManifestDataset.model_fields}
+            break
+        if part == "experiments":
+            fields = Experiment.model_fields
+            break
+        annotation = fields[part].annotation if part in fields else None
+        fields = getattr(annotation, "model_fields", {})
+    yield from fields
+
+
+def _check_settings(settings: Settings, dataset: str) -> None:
+    """Refuse values that contradict each other, naming both."""
+    where = f"the settings of dataset `{dataset}`"
+    stft, audio, mel, window = (
+        settings.stft,
+        settings.audio,
+        settings.mel,
+        settings.cepstral_modulation,
+    )
+
+    def refuse(found: str, hint: str) -> None:
+        raise UserError(found, where=where, hint=hint)
+
+    if stft.n_fft % 2 or (stft.n_fft // 2) % stft.hop:
+        refuse(
+            f"stft.n_fft / 2 = {stft.n_fft / 2:g} is not a multiple of stft.hop = {stft.hop}.",
+            "one STFT serves both papers only when centred and uncentred frames coincide.",
+        )
+    if mel.fmax > audio.sample_rate / 2:
+        refuse(
+            f"mel.fmax = {mel.fmax:g} is above half of audio.sample_rate = {audio.sample_rate}.",
+            f"use at most {audio.sample_rate / 2:g}.",
+        )
+    if mel.fmin >= mel.fmax:
+        refuse(f"mel.fmin = {mel.fmin:g} is not below mel.fmax = {mel.fmax:g}.", "exchange them?")
+    if settings.mfcc.n_mfcc > mel.n_mels:
+        refuse(
+            f"mfcc.n_mfcc = {settings.mfcc.n_mfcc} exceeds mel.n_mels = {mel.n_mels}.",
+            "a DCT of the bands gives at most as many coefficients.",
+        )
+    for key, value in (
+        ("hpss.kernel", settings.hpss.kernel),
+        ("mfcc.delta_width", settings.mfcc.delta_width),
+    ):
+        if value % 2 == 0:
+            refuse(
+                f"{key} = {value} is even.", "the filter is centred on a frame: use an odd length."
+            )
+    if settings.mfcc.delta_width > settings.stft_frames:
+        refuse(
+            f"mfcc.delta_width = {settings.mfcc.delta_width} exceeds the "
+            f"{settings.stft_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            "use longer clips.",
+        )
+    if window.window_frames > settings.cepstrum_frames:
+        refuse(
+            f"cepstral_modulation.window_frames = {window.window_frames} exceeds the "
+            f"{settings.cepstrum_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            "use longer clips or a shorter window.",
+        )
+    if window.window_frames % 2:
+        refuse(
+            f"cepstral_modulation.window_frames = {window.window_frames} is odd.",
+            "the modulation spectrum ends at T / 2: use an even window.",
+        )
+    if len(set(settings.seeds)) != len(settings.seeds):
+        refuse(f"seeds = {settings.seeds} repeats a seed.", "each seed is one run.")
+
+
+def _check_experiments(config: Config) -> None:
+    for index, experiment in enumerate(config.experiments):
+        where = f"config, experiments[{index}]"
+        if experiment.dataset not in config.datasets:
+            close = difflib.get_close_matches(experiment.dataset, list(config.datasets), n=1)
+            raise UserError(
+                f"dataset `{experiment.dataset}` is not among the datasets.",
+                where=where,
+                expected="one of " + ", ".join(config.datasets),
+                hint=f"did you mean `{close[0]}`?" if close else "",
+            )
+        settings = config.settings(experiment.dataset)
+        for expert in required_experts(experiment.systems):
+            if settings.expert_pools(expert) is None:
+                rows, columns = settings.expert_shape(expert)
+                raise UserError(
+                    f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "
+                    f"{settings.mel.n_mels} gives the {expert} expert a {rows} x {columns} input, "
+                    "which no five pools take to a 1 x 1 map.",
+                    where=f"{where}, dataset `{experiment.dataset}`",
+                    hint="use longer clips or more bands, or leave the experts out of `systems`.",
+                )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping."""
+    import yaml
+
+    with path.open(encoding="utf-8") as handle:
+        content = yaml.safe_load(handle)
+    if not isinstance(content, dict):
+        raise UserError("the file holds no mapping of keys.", where=str(path))
+    return content

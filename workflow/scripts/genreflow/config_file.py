@@ -1,0 +1,96 @@
+"""The documented files that follow from the configuration's schema.
+
+``python -m genreflow.config_file FOLDER`` writes ``config.yaml`` and ``schema.json`` there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from genreflow.config import Config, Section, Settings
+
+HEADER = """\
+# Every key of genreflow with its default.  Don't edit it for your own music: write a second file
+# with your `datasets`, `experiments` and the keys that differ, and run
+#     snakemake --cores 2 --configfile my.yaml -- results/tables.csv
+# Your `datasets` and `experiments` replace the ones below as a whole; other keys are merged.
+# This file is made by `make config` from workflow/scripts/genreflow/config.py.
+"""
+
+#: The demo: a planted truth that runs in minutes.  Shorter clips and fewer, smaller steps than
+#: the papers', whose running statistics then need a shorter memory; never another network.
+DEMO = """
+# Collections by name.  Sources: `manifest` (your own music: `manifest: path/to/manifest.csv`) and
+# `synthetic`.  `settings` holds what differs from the keys above for one dataset.
+datasets:
+  demo:
+    source: synthetic
+    seeds: [0, 1, 2]      # generator seeds, pooled; each has its own artists
+    artists: 8            # artists a seed, a clip of each class each
+    seconds: 10           # length of the rendered clips
+    settings:
+      audio: {clip_seconds: 10}
+      expert: {epochs: 10, batch: 8, batchnorm_momentum: 0.9}
+      mixer: {epochs: 10, batch: 8, batchnorm_momentum: 0.9}
+
+# What tables.csv reports: a dataset, a partition, systems.
+#   partition: split | random | cv10, each also with _swapped; `group_disjoint: true` on any
+#   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
+experiments:
+  - dataset: demo
+    partition: split
+    systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER]
+  - dataset: demo
+    partition: random
+    group_disjoint: true
+    systems: [SF, TF, SF+TF]
+"""
+
+
+def render_config() -> str:
+    """Return the documented default configuration as YAML."""
+    lines = [HEADER]
+    for name, field in Settings.model_fields.items():
+        value = field.default
+        if isinstance(value, Section):
+            lines.append(f"\n# {(type(value).__doc__ or '').strip()}\n{name}:")
+            for key, inner in type(value).model_fields.items():
+                lines += _entry(key, inner, "  ")
+        else:
+            lines += ["", *_entry(name, field, "")]
+    return "\n".join(lines) + "\n" + DEMO
+
+
+def render_schema() -> str:
+    """Return the JSON schema of the configuration, for editors."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def _entry(key: str, field: FieldInfo, indent: str) -> list[str]:
+    comment = textwrap.wrap((field.description or "") + _choices(field), 94, break_on_hyphens=False)
+    value = yaml.safe_dump(field.default, default_flow_style=True).replace("\n...", "").strip()
+    return [f"{indent}# {line}" for line in comment] + [f"{indent}{key}: {value}"]
+
+
+def _choices(field: FieldInfo) -> str:
+    choices: tuple[Any, ...] = getattr(field.annotation, "__args__", ())
+    texts = [choice for choice in choices if isinstance(choice, str)]
+    return f" [{' | '.join(texts)}]" if texts else ""
+
+
+def main() -> None:
+    """Write both files into the folder named on the command line."""
+    folder = Path(sys.argv[1])
+    (folder / "config.yaml").write_text(render_config(), encoding="utf-8")
+    (folder / "schema.json").write_text(render_schema(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

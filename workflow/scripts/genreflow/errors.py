@@ -1,0 +1,26 @@
+"""Errors that a user can mend, told in one message."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in the user's input: what was found, where, what was expected, what to do.
+
+    Parameters
+    ----------
+    found
+        What is wrong, with the offending value.
+    where
+        The file, key or line it was found in.
+    expected
+        What would have been right.
+    hint
+        What to do next.
+    """
+
+    def __init__(self, found: str, *, where: str = "", expected: str = "", hint: str = "") -> None:
+        lines = [found]
+        lines += [f"  Where: {where}"] if where else []
+        lines += [f"  Expected: {expected}"] if expected else []
+        lines += [f"  Hint: {hint}"] if hint else []
+        super().__init__("\n".join(lines))

@@ -1,0 +1,186 @@
+"""Collections: which clips there are, checked, and which shard each belongs to."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from genreflow.errors import UserError
+
+COLUMNS = ("track_id", "path", "label", "group", "split")
+SPLITS = ("train", "valid", "test")
+LARGEST_SHARD = 512
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a collection; ``group`` and ``split`` are empty where not given."""
+
+    track_id: str
+    path: str
+    label: str
+    group: str = ""
+    split: str = ""
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """Return the clips of a manifest in the order of their track ids, with absolute paths.
+
+    Raises
+    ------
+    UserError
+        The file is missing or is no CSV with the columns ``track_id,path,label``; a track id
+        occurs twice; a value is empty; a split is none of train, valid, test; or there are
+        fewer than two labels or a label with one clip.
+    """
+    if not path.is_file():
+        raise UserError(
+            "the manifest does not exist.",
+            where=str(path),
+            expected="a CSV file with the columns track_id,path,label and optionally group,split",
+        )
+    try:
+        # utf-8-sig: spreadsheet programs put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"byte {error.start} is not UTF-8.", where=str(path), hint="save the file as UTF-8."
+        ) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    clips = []
+    seen: dict[str, int] = {}
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        for column in COLUMNS[:3]:
+            if column not in header:
+                close = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
+                raise UserError(
+                    f"the manifest has no column `{column}`.",
+                    where=f"{path}, line 1: {','.join(header) or '(empty)'}",
+                    expected="track_id,path,label and optionally group,split",
+                    hint=f"rename `{close[0]}`?"
+                    if close and len(header) > 1
+                    else "separate the columns by commas.",
+                )
+        reader.fieldnames = header
+        for row in reader:
+            values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+            where = f"{path}, line {reader.line_num}"
+            for column in COLUMNS[:3]:
+                if not values[column]:
+                    raise UserError(f"`{column}` is empty.", where=where)
+            if None in row:
+                raise UserError(
+                    f"the line has more than {len(header)} values.",
+                    where=where,
+                    hint="put quotes around values that hold a comma.",
+                )
+            if values["split"] and values["split"] not in SPLITS:
+                raise UserError(
+                    f"`split` is {values['split']!r}.", where=where, expected=", ".join(SPLITS)
+                )
+            if values["track_id"] in seen:
+                raise UserError(
+                    f"track_id {values['track_id']!r} occurs twice.",
+                    where=f"{where} and line {seen[values['track_id']]}",
+                )
+            seen[values["track_id"]] = reader.line_num
+            values["path"] = str(path.parent.absolute() / values["path"])
+            clips.append(Clip(**values))
+    except csv.Error as error:
+        raise UserError(
+            f"the CSV breaks off: {error}.", where=f"{path}, line {reader.line_num}"
+        ) from None
+    check_labels(clips, where=str(path))
+    return sorted(clips, key=lambda clip: clip.track_id)
+
+
+def check_labels(clips: Sequence[Clip], *, where: str) -> None:
+    """Refuse a collection that holds fewer than two labels, or a label with one clip."""
+    counts = Counter(clip.label for clip in clips)
+    if len(counts) < 2:
+        raise UserError(
+            f"the manifest has {len(clips)} clips and {len(counts)} labels.",
+            where=where,
+            expected="at least two labels",
+        )
+    for label, count in sorted(counts.items()):
+        if count < 2:
+            raise UserError(
+                f"label {label!r} has one clip.",
+                where=where,
+                expected="at least two clips a label",
+                hint="add clips or leave the label out; is it a typing error of "
+                + " or ".join(
+                    difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+                )
+                + "?"
+                if difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+                else "add clips or leave the label out.",
+            )
+
+
+def labels(clips: Iterable[Clip]) -> list[str]:
+    """Return the labels in alphabetical order: a label's place is its class index."""
+    return sorted({clip.label for clip in clips})
+
+
+def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, list[Clip]]:
+    """Return the clips of each shard, by a stable hash of the track id.
+
+    The number of shards is a power of two that follows from the number of clips: about 64 clips
+    a shard, more in large collections so that there are at most a few hundred shards, and never
+    more than 512 clips.  Adding a clip changes one shard, until the number doubles.
+    """
+    hashes = {
+        clip.track_id: int.from_bytes(hashlib.sha256(clip.track_id.encode()).digest()[:8], "big")
+        for clip in clips
+    }
+    number = pinned or 1
+    mean = min(max(64, -(-len(clips) // 64)), 448)
+    while not pinned and (
+        len(clips) > mean * number
+        or max(Counter(h % number for h in hashes.values()).values(), default=0) > LARGEST_SHARD
+    ):
+        number *= 2
+    shards: dict[str, list[Clip]] = {f"{i:03d}-of-{number:03d}": [] for i in range(number)}
+    for clip in clips:
+        shards[f"{hashes[clip.track_id] % number:03d}-of-{number:03d}"].append(clip)
+    return shards
+
+
+def membership_digest(clips: Iterable[Clip]) -> str:
+    """Return a digest of a shard's track ids and of each file's path, size and time.
+
+    It changes when a file is replaced, repaired or newly present, and only then.
+    """
+    digest = hashlib.sha256()
+    for clip in clips:
+        try:
+            status = Path(clip.path).stat()
+            state: tuple[int, ...] = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            state = ()
+        digest.update(json.dumps([clip.track_id, clip.path, *state]).encode() + b"\n")
+    return digest.hexdigest()[:16]
+
+
+def write_clips(clips: Iterable[Clip], path: Path) -> None:
+    """Write clips as a manifest with every column."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(clip) for clip in clips)
+
+
+def read_clips(path: Path) -> list[Clip]:
+    """Return the clips of a manifest that the workflow itself wrote."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [Clip(**row) for row in csv.DictReader(handle)]

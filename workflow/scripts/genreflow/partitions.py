@@ -1,0 +1,212 @@
+"""Partitions of a collection into training, validation and test clips (SPEC section 8)."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from genreflow.errors import UserError
+from genreflow.manifest import SPLITS, Clip
+
+Role = Literal["train", "valid", "test"]
+QUARTERS = 4
+SWAPPED = "_swapped"
+GROUP_DISJOINT = "_group_disjoint"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The role of a clip in a fold."""
+
+    fold: int
+    track_id: str
+    label: str
+    role: str
+
+
+def base_partition(partition_id: str) -> str:
+    """Return the partition that a swapped one exchanges valid and test of."""
+    return partition_id.replace(SWAPPED, "")
+
+
+def number_of_folds(partition_id: str) -> int:
+    """Return how many folds a partition has."""
+    return {"split": 1, "random": 4, "cv10": 10}[partition_id.split("_")[0]]
+
+
+def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -> None:
+    """Refuse a partition that a collection can't fill; needs no draw, so it runs at planning.
+
+    Raises
+    ------
+    UserError
+        A clip without the split or group that the partition needs, a class with fewer clips or
+        groups than the partition has parts, a class without training clips, or a group on two
+        sides of a given split.
+    """
+    where = f"dataset `{dataset}`, partition `{partition_id}`"
+    disjoint = GROUP_DISJOINT in partition_id
+    if partition_id.startswith("split"):
+        _check_split(clips, where, disjoint)
+        return
+    if disjoint:
+        _require(clips, "group", where)
+    parts = QUARTERS if partition_id.startswith("random") else number_of_folds(partition_id)
+    members: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        members[clip.label].add(clip.group if disjoint else clip.track_id)
+    unit = "groups" if disjoint else "clips"
+    for label, units in sorted(members.items()):
+        if len(units) < parts:
+            raise UserError(
+                f"class {label!r} has {len(units)} {unit}.",
+                where=where,
+                expected=f"at least {parts} {unit} a class, one for each part",
+                hint="add clips, leave the class out, or choose a partition with fewer parts.",
+            )
+
+
+def make_partition(
+    clips: Sequence[Clip],
+    partition_id: str,
+    *,
+    dataset: str,
+    seed: int,
+    random_draws: Literal["rotations", "independent"],
+    cv_validation_folds: int,
+) -> list[Assignment]:
+    """Return every clip's role in every fold, by fold and track id.
+
+    ``split`` takes the manifest's column.  ``random`` cuts the clips into four parts, stratified
+    by label, and tests each once (50/25/25, the next part validates).  ``cv10`` tests each of ten
+    parts once and validates on the next.  Group-disjoint forms keep every group within a part.
+    The swapped form exchanges valid and test.
+
+    Raises
+    ------
+    UserError
+        As in `check_partition`, or a drawn fold has no training clip of some class.
+    """
+    check_partition(clips, partition_id, dataset=dataset)
+    clips = sorted(clips, key=lambda clip: clip.track_id)
+    assignments = []
+    for fold in range(number_of_folds(partition_id)):
+        if partition_id.startswith("split"):
+            roles = {clip.track_id: clip.split for clip in clips}
+        else:
+            parts, validation, draw = QUARTERS, 1, 0
+            if partition_id.startswith("cv10"):
+                parts, validation = number_of_folds(partition_id), cv_validation_folds
+            elif random_draws == "independent":
+                draw = fold
+            part = _draw_parts(clips, parts, seed + draw, GROUP_DISJOINT in partition_id)
+            roles = {
+                clip.track_id: _rotate((part[clip.track_id] - fold) % parts, validation)
+                for clip in clips
+            }
+        if SWAPPED in partition_id:
+            swap = {"train": "train", "valid": "test", "test": "valid"}
+            roles = {track_id: swap[role] for track_id, role in roles.items()}
+        fold_assignments = [Assignment(fold, c.track_id, c.label, roles[c.track_id]) for c in clips]
+        _check_fold(
+            fold_assignments, f"dataset `{dataset}`, partition `{partition_id}`, fold {fold}"
+        )
+        assignments += fold_assignments
+    return assignments
+
+
+def read_assignments(path: Path, fold: int | None = None) -> list[Assignment]:
+    """Return a partition file's assignments, of one fold or of all."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = [Assignment(int(row.pop("fold")), **row) for row in csv.DictReader(handle)]
+    return [row for row in rows if fold is None or row.fold == fold]
+
+
+def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:
+    """Write a partition file."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, ("fold", "track_id", "label", "role"), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(assignment) for assignment in assignments)
+
+
+def _draw_parts(clips: Sequence[Clip], parts: int, seed: int, disjoint: bool) -> dict[str, int]:
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    splitter = (StratifiedGroupKFold if disjoint else StratifiedKFold)(
+        n_splits=parts, shuffle=True, random_state=seed
+    )
+    labels = [clip.label for clip in clips]
+    groups = [clip.group for clip in clips] if disjoint else None
+    part = {}
+    for index, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
+        part.update({clips[i].track_id: index for i in held_out})
+    return part
+
+
+def _rotate(distance: int, validation: int) -> Role:
+    """Return the role of a part by how far it lies behind the one under test."""
+    if distance == 0:
+        return "test"
+    return "valid" if distance <= validation else "train"
+
+
+def _require(clips: Sequence[Clip], column: Literal["group", "split"], where: str) -> None:
+    missing = [clip.track_id for clip in clips if not getattr(clip, column)]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(clips)} clips have no `{column}`, first {missing[0]!r}.",
+            where=where,
+            expected=f"a `{column}` for every clip",
+            hint=f"fill in the manifest's column `{column}`, or choose another partition.",
+        )
+
+
+def _check_split(clips: Sequence[Clip], where: str, disjoint: bool) -> None:
+    _require(clips, "split", where)
+    counts = Counter((clip.label, clip.split) for clip in clips)
+    for role in SPLITS:
+        if not any(clip.split == role for clip in clips):
+            raise UserError(f"no clip has split {role!r}.", where=where)
+    for label in sorted({clip.label for clip in clips}):
+        if not counts[label, "train"]:
+            raise UserError(
+                f"class {label!r} has no training clip.",
+                where=where,
+                hint="give some of its clips the split `train`, or leave the class out.",
+            )
+    if disjoint:
+        _require(clips, "group", where)
+        sides: dict[str, set[str]] = defaultdict(set)
+        for clip in clips:
+            sides[clip.group].add(clip.split)
+        crossing = sorted(group for group, roles in sides.items() if len(roles) > 1)
+        if crossing:
+            raise UserError(
+                f"{len(crossing)} groups are on two sides of the split, the first is "
+                f"{crossing[0]!r} ({', '.join(sorted(sides[crossing[0]]))}).",
+                where=where,
+                expected="every group within one of train, valid, test",
+                hint="move its clips, or use `partition: random` with group_disjoint.",
+            )
+
+
+def _check_fold(assignments: Sequence[Assignment], where: str) -> None:
+    present: dict[str, set[str]] = defaultdict(set)
+    for assignment in assignments:
+        present[assignment.role].add(assignment.label)
+    for label in sorted({assignment.label for assignment in assignments}):
+        if label not in present["train"]:
+            raise UserError(
+                f"class {label!r} has no training clip.",
+                where=where,
+                hint="its groups are too few or too large: add groups, or use the partition "
+                "without group_disjoint.",
+            )
+    for role in SPLITS:
+        if not present[role]:
+            raise UserError(f"the {role} part is empty.", where=where, hint="add clips or groups.")
