@@ -1,0 +1,135 @@
+"""Clips: the manifest of a dataset, and its audio as 22 050 Hz mono.
+
+Out: results/{dataset}/manifest.csv, features/audio/{shard}.h5 (clips, samples), quarantine.csv.
+"""
+
+
+def manifest_parameters(wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset].model_dump(exclude={"settings"})
+    digest = hashlib.sha256(
+        canonical([vars(c) for c in CLIPS[wildcards.dataset]]).encode()
+    )
+    value = {**dataset, "clips": digest.hexdigest()[:16]}
+    if dataset["source"] == "synthetic":
+        value["audio"] = f"results/{wildcards.dataset}/audio"
+    return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
+
+
+def synthesis_parameters(settings, wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return {
+        "seeds": dataset.seeds,
+        "artists": dataset.artists,
+        "seconds": dataset.seconds,
+        "sample_rate": settings.audio.sample_rate,
+        "shard": wildcards.shard,
+        "shards": dataset.shards,
+    }
+
+
+def resample_parameters(settings, wildcards):
+    # max_quarantined is no part of it: it changes no sample.
+    clips = SHARDS[wildcards.dataset][wildcards.shard]
+    return {
+        **settings.audio.model_dump(exclude={"max_quarantined"}),
+        "shard": wildcards.shard,
+        "shards": CONFIG.datasets[wildcards.dataset].shards,
+        "clips": membership_digest(clips),
+    }
+
+
+def rendered_audio(wildcards):
+    if CONFIG.datasets[wildcards.dataset].source != "synthetic":
+        return []
+    return f"results/{wildcards.dataset}/audio/{wildcards.shard}"
+
+
+rule write_manifest:
+    output:
+        manifest="results/{dataset}/manifest.csv",
+    log:
+        "results/logs/write_manifest/{dataset}.log",
+    benchmark:
+        "results/benchmarks/write_manifest/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=manifest_parameters,
+    shell:
+        command("write_manifest") + "--manifest {output.manifest:q}"
+
+
+rule synthesise_audio:
+    input:
+        # ancient: which clips a shard holds is in params, so that a clip changes one shard only.
+        manifest=ancient("results/{dataset}/manifest.csv"),
+    output:
+        audio=directory("results/{dataset}/audio/{shard}"),
+    log:
+        "results/logs/synthesise_audio/{dataset}/{shard}.log",
+    benchmark:
+        "results/benchmarks/synthesise_audio/{dataset}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        config=depends("synthesise_audio", synthesis_parameters),
+    shell:
+        command("synthesise_audio")
+        + "--manifest {input.manifest:q} --audio {output.audio:q}"
+
+
+rule resample_audio:
+    input:
+        rendered_audio,
+        manifest=ancient("results/{dataset}/manifest.csv"),
+    output:
+        audio="results/{dataset}/features/audio/{shard}.h5",
+        report="results/{dataset}/audio_reports/{shard}.csv",
+    log:
+        "results/logs/resample_audio/{dataset}/{shard}.log",
+    benchmark:
+        "results/benchmarks/resample_audio/{dataset}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        config=depends("resample_audio", resample_parameters),
+    shell:
+        command("resample_audio")
+        + "--manifest {input.manifest:q} --audio {output.audio:q} --report {output.report:q}"
+
+
+rule collect_quarantine:
+    input:
+        reports=lambda w: expand(
+            "results/{dataset}/audio_reports/{shard}.csv",
+            dataset=w.dataset,
+            shard=SHARDS[w.dataset],
+        ),
+    output:
+        quarantine="results/{dataset}/quarantine.csv",
+        report="results/{dataset}/audio_report.csv",
+    log:
+        "results/logs/collect_quarantine/{dataset}.log",
+    benchmark:
+        "results/benchmarks/collect_quarantine/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        config=depends(
+            "collect_quarantine",
+            lambda s, w: {
+                "dataset": w.dataset,
+                "max_quarantined": s.audio.max_quarantined,
+            },
+        ),
+    shell:
+        command("collect_quarantine")
+        + "--reports {input.reports:q} --quarantine {output.quarantine:q} --report {output.report:q}"

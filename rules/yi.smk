@@ -1,0 +1,231 @@
+"""Yi 2019: experts, their cached probabilities, mixers and mixtures.
+
+In:  features/mel_*, modulation and mfcc; partitions/{partition}.csv.
+Out: models/{partition}/seed{seed}/fold{fold}/{expert,moec,moer}.safetensors with their learning
+     curves, probabilities/{partition}/seed{seed}/fold{fold}/{expert}.h5 (clips, classes), and the
+     predictions, one file a system, seed and fold.
+"""
+
+#: A training step allocates and frees gigabytes.  Kept by the process instead of being returned to
+#: the system each time, they save a quarter of the step on Linux.
+KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
+
+
+def expert_inputs(wildcards):
+    return shards(INPUTS[wildcards.expert])(wildcards)
+
+
+def expert_of_system(wildcards):
+    return (
+        f"results/{wildcards.dataset}/probabilities/{wildcards.partition}"
+        f"/seed{wildcards.seed}/fold{wildcards.fold}/{EXPERT_SYSTEMS[wildcards.system]}.h5"
+    )
+
+
+def mixed_probabilities(wildcards):
+    return [
+        f"results/{wildcards.dataset}/probabilities/{wildcards.partition}"
+        f"/seed{wildcards.seed}/fold{wildcards.fold}/{expert}.h5"
+        for expert in SPECTROGRAM_EXPERTS
+    ]
+
+
+def rerun_experts(wildcards):
+    """Return what the mixer needs to run the experts again inside its batches, if it does."""
+    if SETTINGS[wildcards.dataset].mixer.frozen_batchnorm == "running":
+        return {}
+    models = [
+        path.replace("/probabilities/", "/models/").replace(".h5", ".safetensors")
+        for path in mixed_probabilities(wildcards)
+    ]
+    return {"models": models} | {
+        f"inputs_{expert}": shards(INPUTS[expert])(wildcards)
+        for expert in SPECTROGRAM_EXPERTS
+    }
+
+
+def rerun_arguments(wildcards, input):
+    names = ["models", *(f"inputs_{expert}" for expert in SPECTROGRAM_EXPERTS)]
+    return " ".join(
+        f"--{name} " + " ".join(map(shlex.quote, input[name]))
+        for name in names
+        if name in input.keys()
+    )
+
+
+def mixer_model(wildcards):
+    if wildcards.system == "MoEB":
+        return []
+    return (
+        f"results/{wildcards.dataset}/models/{wildcards.partition}/seed{wildcards.seed}"
+        f"/fold{wildcards.fold}/{wildcards.system.lower()}.safetensors"
+    )
+
+
+def mixer_inputs(wildcards):
+    return [] if wildcards.system == "MoEB" else shards("mel_original")(wildcards)
+
+
+rule train_expert:
+    input:
+        partition="results/{dataset}/partitions/{partition}.csv",
+        inputs=expert_inputs,
+    output:
+        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}.safetensors",
+        curve="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}_curve.csv",
+    log:
+        "results/logs/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
+    benchmark:
+        "results/benchmarks/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+    threads: lambda w: SETTINGS[w.dataset].training.threads
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        config=depends(
+            "train_expert",
+            lambda s, w: {
+                **s.training.model_dump(),
+                "expert_settings": s.expert.model_dump(),
+                "expert": w.expert,
+                "pools": s.expert_pools(w.expert),
+                "fold": int(w.fold),
+                "seed": int(w.seed),
+            },
+        ),
+    shell:
+        KEEP_MEMORY
+        + command("train_expert")
+        + "--partition {input.partition:q} --inputs {input.inputs:q} "
+        "--model {output.model:q} --curve {output.curve:q}"
+
+
+rule predict_expert:
+    input:
+        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}.safetensors",
+        inputs=expert_inputs,
+    output:
+        probabilities="results/{dataset}/probabilities/{partition}/seed{seed}/fold{fold}/{expert}.h5",
+    log:
+        "results/logs/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
+    benchmark:
+        "results/benchmarks/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+    threads: lambda w: SETTINGS[w.dataset].training.threads
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        config=depends(
+            "predict_expert",
+            lambda s, w: {**s.training.model_dump(), "batch": s.expert.batch},
+        ),
+    shell:
+        KEEP_MEMORY
+        + command("predict_expert")
+        + "--model {input.model:q} --inputs {input.inputs:q} "
+        "--probabilities {output.probabilities:q}"
+
+
+rule evaluate_expert:
+    input:
+        partition="results/{dataset}/partitions/{partition}.csv",
+        probabilities=expert_of_system,
+    output:
+        predictions="results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv",
+    log:
+        "results/logs/evaluate_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.log",
+    benchmark:
+        "results/benchmarks/evaluate_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
+    wildcard_constraints:
+        system="|".join(map(re.escape, EXPERT_SYSTEMS)),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=depends(
+            "evaluate_expert", lambda s, w: {"fold": int(w.fold), "seed": int(w.seed)}
+        ),
+    shell:
+        command("evaluate_expert")
+        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
+        "--predictions {output.predictions:q}"
+
+
+rule train_mixer:
+    input:
+        unpack(rerun_experts),
+        partition="results/{dataset}/partitions/{partition}.csv",
+        probabilities=mixed_probabilities,
+        inputs=shards("mel_original"),
+    output:
+        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{mixer}.safetensors",
+        curve="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{mixer}_curve.csv",
+    log:
+        "results/logs/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.log",
+    benchmark:
+        "results/benchmarks/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.tsv"
+    threads: lambda w: 1 if w.mixer == "moer" else SETTINGS[w.dataset].training.threads
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        config=depends(
+            "train_mixer",
+            lambda s, w: {
+                **s.training.model_dump(),
+                "mixer_settings": s.mixer.model_dump(),
+                "mixer": w.mixer,
+                "experts": SPECTROGRAM_EXPERTS,
+                "normalisation": s.expert.normalisation,
+                "channels": s.expert.channels,
+                "pools": s.expert_pools("original"),
+                "fold": int(w.fold),
+                "seed": int(w.seed),
+            },
+        ),
+        rerun=rerun_arguments,
+    shell:
+        KEEP_MEMORY
+        + command("train_mixer")
+        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
+        "--inputs {input.inputs:q} --model {output.model:q} --curve {output.curve:q} "
+        "{params.rerun}"
+
+
+rule evaluate_mixture:
+    input:
+        partition="results/{dataset}/partitions/{partition}.csv",
+        probabilities=mixed_probabilities,
+        model=mixer_model,
+        inputs=mixer_inputs,
+    output:
+        predictions="results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv",
+    log:
+        "results/logs/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.log",
+    benchmark:
+        "results/benchmarks/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
+    wildcard_constraints:
+        system="|".join(MIXTURE_SYSTEMS),
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        config=depends(
+            "evaluate_mixture",
+            lambda s, w: {
+                **(s.training.model_dump() if w.system != "MoEB" else {}),
+                "system": w.system,
+                "experts": SPECTROGRAM_EXPERTS,
+                "batch": s.mixer.batch,
+                "fold": int(w.fold),
+                "seed": int(w.seed),
+            },
+        ),
+    shell:
+        KEEP_MEMORY
+        + command("evaluate_mixture")
+        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
+        "--model {input.model:q} --inputs {input.inputs:q} "
+        "--predictions {output.predictions:q}"

@@ -1,0 +1,277 @@
+"""Figures: what is on their axes, and that they come out the same twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from genreflow.embedding import PERPLEXITY, choose_perplexity, embed_segments
+from genreflow.figures import (
+    LearningCurve,
+    draw_accuracies,
+    draw_figure_of_merit,
+    draw_learning_curves,
+    draw_tsne,
+    save_figure,
+)
+from genreflow.scores import MEAN, Score, majority_share, read_figure_of_merit, read_scores
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+LABELS = ["blues", "bright_clustered_percussive", "$pop$"]
+#: Rows predicted, columns true; the margins are those of 10 clips a class.
+MATRIX = np.array(
+    [
+        [90.0, 10.0, 0.0, 90.0],
+        [10.0, 60.0, 30.0, 60.0],
+        [0.0, 20.0, 70.0, 77.8],
+        [90.0, 60.0, 73.7, 73.3],
+    ]
+)
+TABLE = """\
+paper,table,dataset,partition,system,seed,metric,value,std,ci_low,ci_high,correct,n,published,difference,note
+Jeong 2016,own,NA,split,SF,0,accuracy,37.50,,13.68,69.43,3,8,48.30,-10.80,a note
+Jeong 2016,own,NA,split,SF,0,macro_f,30.00,,,,,8,,,
+Jeong 2016,own,NA,split,SF,1,accuracy,62.50,,30.57,86.32,5,8,48.30,14.20,
+Jeong 2016,own,NA,split,SF,1,macro_f,50.00,,,,,8,,,
+Jeong 2016,own,NA,split,SF,mean,accuracy,50.00,17.68,,,,8,48.30,1.70,
+Jeong 2016,own,NA,split,SF,mean,macro_f,40.00,14.14,,,,8,,,
+Yi 2019,own,NA,random,MFCC,0,accuracy,12.50,,2.24,47.09,1,8,,,
+"""
+
+
+def curve(epochs: int, best: int, last: float = 0.5) -> LearningCurve:
+    train = np.geomspace(2.0, last, epochs)
+    return LearningCurve(list(train), list(train + 0.1), best)
+
+
+def figure_of_merit() -> Figure:
+    return draw_figure_of_merit(LABELS, MATRIX, title="demo, split: SF\naccuracy 73.3 %, n = 30")
+
+
+def learning_curves() -> Figure:
+    return draw_learning_curves({"SF": [curve(5, 3)], "MFCC": [curve(4, 2)]}, classes=8, title="t")
+
+
+def tsne() -> Figure:
+    points = np.random.default_rng(0).normal(size=(9, 2))
+    classes = [0, 1, 2] * 3
+    return draw_tsne({"SF": points, "SF+TF": points}, classes, labels=LABELS, title="t")
+
+
+def accuracies() -> Figure:
+    score = Score("SF", "Jeong 2016", "0", 37.5, 30.0, 8, ci_low=13.7, ci_high=69.4, correct=3)
+    return draw_accuracies([score], majority=12.5, title="t")
+
+
+@pytest.mark.parametrize("draw", [figure_of_merit, learning_curves, tsne, accuracies])
+def test_the_same_data_give_the_same_bytes(draw: Callable[[], Figure], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    save_figure(draw(), first)
+    save_figure(draw(), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes().startswith(b"\x89PNG")
+    assert b"matplotlib" not in first.read_bytes().lower()
+
+
+@pytest.mark.parametrize("draw", [figure_of_merit, learning_curves, tsne, accuracies])
+def test_nothing_is_cut_off(draw: Callable[[], Figure]) -> None:
+    figure = draw()
+    figure.draw_without_rendering()
+    inner = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert inner.x0 >= -0.01
+    assert inner.y0 >= -0.01
+    assert inner.x1 <= width + 0.01
+    assert inner.y1 <= height + 0.01
+
+
+def test_figure_of_merit_prints_every_number_at_its_place() -> None:
+    (axes,) = figure_of_merit().axes
+    printed = {}
+    for text in axes.texts:
+        column, row = (round(place) for place in text.get_position())
+        printed[row, column] = text.get_text()
+    for (row, column), value in np.ndenumerate(MATRIX):
+        assert float(printed[row, column]) == value
+    assert len(printed) == MATRIX.size
+
+
+def test_figure_of_merit_names_rows_and_columns() -> None:
+    (axes,) = figure_of_merit().axes
+    assert [t.get_text() for t in axes.get_xticklabels()] == [*LABELS, "precision"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [*LABELS, "F-score"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("true", "predicted")
+    assert not any(t.get_parse_math() for t in axes.get_xticklabels())
+
+
+def test_figure_of_merit_shades_the_confusions_alone() -> None:
+    (axes,) = figure_of_merit().axes
+    (image,) = axes.images
+    assert np.array_equal(image.get_array(), MATRIX[:3, :3])
+    assert image.get_clim() == (0, 100)
+    assert len(axes.patches) == 7
+    assert all(patch.get_facecolor()[3] == 0 for patch in axes.patches)
+    # A gap keeps the margins apart.
+    assert min(patch.get_x() for patch in axes.patches[:3]) > 2.5
+
+
+def test_figure_of_merit_is_readable_on_every_shade() -> None:
+    shades = np.zeros((12, 12))
+    shades[:11, :11] = np.arange(0, 101, 10)
+    (axes,) = draw_figure_of_merit([f"{i}" for i in range(11)], shades, title="t").axes
+    (image,) = axes.images
+
+    def luminance(colour: tuple[float, ...]) -> float:
+        c = np.asarray(colour[:3])
+        linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    for text in axes.texts:
+        column, row = text.get_position()
+        if column > 10 or row > 10:
+            continue
+        ground = luminance(image.cmap(image.norm(shades[int(row), int(column)])))
+        ink = luminance(to_rgba(text.get_color()))
+        assert (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05) >= 4.5
+
+
+def test_learning_curves_mark_the_epoch_that_was_kept() -> None:
+    figure = draw_learning_curves(
+        {"SF": [curve(5, 3), curve(7, 6)], "MFCC": [curve(4, 2)]}, classes=8, title="t"
+    )
+    sf, mfcc = figure.axes[:2]
+    assert sf.get_title(loc="left") == "SF (2 trainings)"
+    assert mfcc.get_title(loc="left") == "MFCC"
+    kept = [line for line in sf.lines if line.get_marker() == "o"]
+    assert [int(line.get_xdata()[0]) for line in kept] == [3, 6]
+    assert kept[0].get_ydata()[0] == pytest.approx(curve(5, 3).valid_loss[2])
+    (guess,) = [line for line in mfcc.lines if line.get_linestyle() == ":"]
+    assert guess.get_ydata()[0] == pytest.approx(math.log(8))
+    assert mfcc.get_yscale() == "linear"
+
+
+def test_learning_curves_of_wide_range_share_a_logarithmic_axis() -> None:
+    figure = draw_learning_curves(
+        {"SF": [curve(5, 3)], "MFCC": [curve(9, 9, last=1e-3)]}, classes=8, title="t"
+    )
+    sf, mfcc = figure.axes[:2]
+    assert sf.get_yscale() == mfcc.get_yscale() == "log"
+    assert sf.get_ylim() == mfcc.get_ylim()
+    assert "logarithmic" in figure.get_supylabel()
+
+
+def test_one_epoch_is_visible_and_its_ticks_whole() -> None:
+    figure = draw_learning_curves({"SF": [curve(1, 1)]}, classes=8, title="t")
+    axes = figure.axes[0]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
+    assert any(line.get_marker() == "." for line in axes.lines)
+
+
+def test_tsne_has_a_marker_a_segment_and_a_colour_a_genre() -> None:
+    figure = tsne()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["SF", "SF+TF"]
+    for axes in figure.axes:
+        assert sum(len(cloud.get_offsets()) for cloud in axes.collections) == 9
+        colours = {tuple(cloud.get_facecolor()[0]) for cloud in axes.collections}
+        assert len(colours) == len(LABELS)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == LABELS
+
+
+def test_tsne_legend_keeps_labels_with_an_underscore_and_tells_twenty_apart() -> None:
+    labels = [f"_{index}" for index in range(20)]
+    figure = draw_tsne({"SF": np.eye(20)[:, :2]}, range(20), labels=labels, title="t")
+    (legend,) = figure.legends
+    assert [text.get_text().lstrip("\u200b") for text in legend.get_texts()] == labels
+    looks = {(line.get_color(), line.get_marker()) for line in legend.get_lines()}
+    assert len(looks) == 20
+
+
+def test_tsne_of_too_few_segments_says_so() -> None:
+    figure = draw_tsne({"SF": np.zeros((2, 2))}, [0, 1], labels=LABELS, title="t")
+    (text,) = figure.axes[0].texts
+    assert text.get_text() == "2 segments: too few for a map"
+
+
+def test_perplexity_is_thirty_unless_the_segments_are_few() -> None:
+    assert choose_perplexity(2750) == PERPLEXITY == 30
+    assert choose_perplexity(100) == 30
+    assert choose_perplexity(61) == pytest.approx(20)
+    assert choose_perplexity(97) == 30
+
+
+def test_embedding_keeps_clusters_and_repeats_itself() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(40, 6)) + 50 * np.repeat([0, 1], 20)[:, None]
+    perplexity = choose_perplexity(40)
+    first = embed_segments(features, perplexity=perplexity, seed=5)
+    again = embed_segments(features, perplexity=perplexity, seed=5)
+    assert first.shape == (40, 2)
+    assert np.array_equal(first, again)
+    centres = first[:20].mean(axis=0), first[20:].mean(axis=0)
+    spread = max(np.linalg.norm(first[:20] - centres[0], axis=1))
+    assert np.linalg.norm(centres[0] - centres[1]) > 2 * spread
+
+
+def test_embedding_of_equal_segments_is_finite() -> None:
+    found = embed_segments(np.zeros((12, 4)), perplexity=3, seed=1)
+    assert np.isfinite(found).all()
+
+
+def test_accuracies_draw_interval_majority_and_published_value(tmp_path: Path) -> None:
+    path = tmp_path / "tables.csv"
+    path.write_text(TABLE)
+    figure = draw_accuracies(read_scores(path, "NA", "split"), majority=12.5, title="t")
+    axes = figure.axes[0]
+    intervals = [c.get_segments()[0][:, 0].tolist() for c in axes.collections]
+    assert intervals[:2] == [[13.68, 69.43], [30.57, 86.32]]
+    dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert dots == [37.5, 62.5]
+    (published,) = [line for line in axes.lines if line.get_marker() == "D"]
+    assert published.get_xdata()[0] == 48.3
+    (chance,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert chance.get_xdata()[0] == 12.5
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["SF"]
+    (right,) = axes.child_axes
+    assert [t.get_text() for t in right.get_yticklabels()] == ["50.0 ± 17.7"]
+    (legend,) = figure.legends
+    assert "published" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_accuracy_of_one_seed_is_printed_with_its_count() -> None:
+    figure = accuracies()
+    (right,) = figure.axes[0].child_axes
+    assert [t.get_text() for t in right.get_yticklabels()] == ["37.5  (3/8)"]
+    (legend,) = figure.legends
+    assert not {"published", "mean of the seeds"} & {t.get_text() for t in legend.get_texts()}
+
+
+def test_scores_are_read_back_by_dataset_and_partition(tmp_path: Path) -> None:
+    path = tmp_path / "tables.csv"
+    path.write_text(TABLE)
+    scores = read_scores(path, "NA", "split")
+    assert [score.seed for score in scores] == ["0", "1", MEAN]
+    assert scores[0] == Score(
+        "SF", "Jeong 2016", "0", 37.5, 30.0, 8,
+        ci_low=13.68, ci_high=69.43, correct=3, published=48.3, note="a note",
+    )  # fmt: skip
+    assert (scores[2].std, scores[2].correct, scores[2].macro_f) == (17.68, None, 40.0)
+    assert [score.system for score in read_scores(path, "NA", "random")] == ["MFCC"]
+    assert read_scores(path, "other", "split") == []
+
+
+def test_figure_of_merit_is_read_by_place_whatever_the_labels(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.csv"
+    path.write_text("predicted,F,precision,precision\nF,1,2,3\nprecision,4,5,6\nF,7,8,9\n")
+    labels, matrix = read_figure_of_merit(path)
+    assert labels == ["F", "precision"]
+    assert matrix.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
+def test_majority_share_is_that_of_the_largest_class() -> None:
+    assert majority_share(["a", "b", "b", "c"]) == 50

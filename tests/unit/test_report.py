@@ -1,0 +1,193 @@
+"""The report: what it shows, that it escapes it, and that it needs nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from genreflow.html_report import (
+    DatasetSection,
+    ExperimentSection,
+    Image,
+    changed_settings,
+    package_versions,
+    render_report,
+    role_counts,
+)
+from genreflow.partitions import Assignment
+from genreflow.reports import AudioReport
+from genreflow.scores import MEAN, Score
+
+HOSTILE = '<script>alert("1")</script> & co'
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects tags, attributes and text, and checks that every tag is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.attributes.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += " " + " ".join(data.split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.attributes if name == tag]
+
+
+@pytest.fixture
+def dataset() -> DatasetSection:
+    return DatasetSection(
+        name=HOSTILE,
+        source="manifest",
+        clips=40,
+        labels=["blues", HOSTILE],
+        settings=[("dnn.epochs", 2, 200)],
+        statuses={"ok": 39, "quarantined": 1},
+        quarantined=[AudioReport(HOSTILE, "x.wav", "quarantined", "empty file")],
+    )
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> ExperimentSection:
+    path = tmp_path / "figure.png"
+    path.write_bytes(b"\x89PNG picture")
+    return ExperimentSection(
+        dataset=HOSTILE,
+        partition="split",
+        seeds=[0],
+        systems=["SF", "MFCC"],
+        folds=1,
+        roles={"train": "20", "valid": "10", "test": "10 (1 quarantined)"},
+        majority=52.5,
+        scores=[
+            Score("SF", "Jeong 2016", "0", 37.5, 30.0, 8, None, 13.68, 69.43, 3, 48.3, HOSTILE),
+            Score("MFCC", "Yi 2019", "0", 25.0, None, 8, None, 7.15, 59.07, 2),
+        ],
+        accuracy=Image(path, "accuracy of each system"),
+        matrices=[Image(path, f"matrix of {HOSTILE}")],
+        curves=Image(path, "loss by epoch", "A caption."),
+        tsne=Image(path, "maps of the segments", "Not standardised."),
+    )
+
+
+def test_labels_names_and_notes_are_escaped(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    html = render_report([dataset], [experiment], versions={"numpy": HOSTILE})
+    page = Page(html)
+    assert "<script" not in html
+    assert page.tags["script"] == 0
+    assert page.text.count(HOSTILE) >= 6
+    assert f"matrix of {HOSTILE}" in [image["alt"] for image in page.all("img")]
+
+
+def test_it_is_one_file_whose_pictures_have_alternatives(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    html = render_report([dataset], [experiment], versions={})
+    page = Page(html)
+    images = page.all("img")
+    assert len(images) == 4
+    for image in images:
+        kind, _, data = (image["src"] or "").partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data) == b"\x89PNG picture"
+        assert image["alt"]
+    assert page.tags["link"] == 0
+    assert not re.search(r"https?://|@import|url\(", html)
+    for link in page.all("a"):
+        assert (link["href"] or "").startswith("#")
+        assert (link["href"] or "")[1:] in [a.get("id") for _, a in page.attributes]
+    assert html.startswith("<!DOCTYPE html>")
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all(
+        "meta"
+    )
+
+
+def test_every_accuracy_has_interval_count_and_published_value(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    text = Page(render_report([dataset], [experiment], versions={"numpy": "2.0"})).text
+    assert "SF 37.50 13.7 to 69.4 3 / 8 30.00 48.30" in re.sub(r" +", " ", text)
+    assert "MFCC 25.00 7.2 to 59.1 2 / 8 – –" in re.sub(r" +", " ", text)
+    assert "published" in text
+    assert "10 (1 quarantined)" in text
+    assert "39 ok, 1 quarantined" in text
+    assert "dnn.epochs 2 200" in re.sub(r" +", " ", text)
+    assert "numpy 2.0" in text
+    assert "52.5" in text
+
+
+def test_columns_without_content_are_left_out(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    plain = [replace(score, published=None, note="") for score in experiment.scores]
+    page = render_report([dataset], [replace(experiment, scores=plain, tsne=None)], versions={})
+    assert ">published</th>" not in page
+    assert ">note</th>" not in page
+    assert "t-SNE" not in page
+
+
+def test_means_over_seeds_have_a_deviation_and_no_interval(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    scores = [experiment.scores[0], Score("SF", "Jeong 2016", MEAN, 40.0, 35.0, 8, std=3.5)]
+    page = Page(
+        render_report([dataset], [replace(experiment, seeds=[0, 1], scores=scores)], versions={})
+    )
+    assert "SF mean 40.00 ± 3.50 – – / 8 35.00" in re.sub(r" +", " ", page.text)
+
+
+def test_a_run_without_experiments_has_a_report() -> None:
+    page = Page(render_report([], [], versions={}))
+    assert "No experiment is configured" in page.text
+    assert page.tags["table"] == 0
+
+
+def test_role_counts_name_the_quarantined_clips() -> None:
+    assignments = [
+        Assignment(0, "a", "x", "train"),
+        Assignment(0, "b", "x", "test"),
+        Assignment(0, "c", "y", "test"),
+    ]
+    assert role_counts(assignments, {"c", "elsewhere"}) == {
+        "train": "1",
+        "valid": "0",
+        "test": "2 (1 quarantined)",
+    }
+
+
+def test_changed_settings_are_those_that_differ() -> None:
+    defaults = {"seeds": [0], "dnn": {"epochs": 200, "batch": 100}}
+    settings = {"seeds": [0], "dnn": {"epochs": 2, "batch": 100}}
+    assert changed_settings(settings, defaults) == [("dnn.epochs", 2, 200)]
+    assert changed_settings(defaults, defaults) == []
+
+
+def test_versions_are_those_of_this_environment() -> None:
+    import numpy as np
+
+    versions = package_versions("9.9")
+    assert versions["genreflow"] == "9.9"
+    assert versions["numpy"] == np.__version__

@@ -1,0 +1,81 @@
+"""Running the real workflow on generated audio."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ALL_SYSTEMS = [
+    "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
+    "MoEB", "MoEC", "MoER",
+]  # fmt: skip
+#: Short clips, few units and steps: the real rules in about a minute.
+SMALL = {
+    "audio": {"clip_seconds": 5.5},
+    "stft": {"n_fft": 1024, "hop": 512},
+    "dnn": {"epochs": 3},
+    "rf": {"trees": 20},
+    "expert": {"epochs": 2, "batch": 4, "channels": [4, 4, 4, 4, 4], "batchnorm_momentum": 0.5},
+    "mixer": {"epochs": 1, "batch": 4, "batchnorm_momentum": 0.5},
+    "training": {"threads": 1, "device": "cpu"},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of Snakemake ended."""
+
+    status: int
+    output: str
+
+
+Snakemake = Callable[..., Outcome]
+
+
+def run_snakemake(folder: Path, config: dict[str, object] | None, *arguments: str) -> Outcome:
+    """Run the workflow with ``folder`` as the working directory."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+    command += ["--directory", str(folder), "--cores", "2"]
+    if config is not None:
+        (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        command += ["--configfile", str(folder / "my.yaml")]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+        check=False,
+    )
+    return Outcome(result.returncode, result.stdout + result.stderr)
+
+
+def write_collection(folder: Path, rows: Sequence[dict[str, str]]) -> Path:
+    """Write a manifest into ``folder`` and return its path."""
+    path = folder / "manifest.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def write_tone(path: Path, frequency: float, *, seconds: float, sample_rate: int) -> None:
+    """Write a decaying pulse train of one pitch, stereo, a little different in each channel."""
+    rng = np.random.default_rng(int(frequency))
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    envelope = np.exp(-8 * (time % 0.25))
+    tone = 0.4 * envelope * np.sin(2 * np.pi * frequency * time)
+    noise = 0.01 * rng.standard_normal((time.size, 2))
+    soundfile.write(path, tone[:, None] * [1.0, 0.8] + noise, sample_rate)

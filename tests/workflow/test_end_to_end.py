@@ -1,0 +1,217 @@
+"""The real rules, all eleven systems, on generated audio of every kind that people have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from harness import ALL_SYSTEMS, SMALL, run_snakemake, write_collection, write_tone
+from safetensors import safe_open
+
+FORMATS = [("wav", 44100), ("flac", 22050), ("ogg", 48000), ("mp3", 44100)]
+LABELS = ("high", "low")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run: 24 clips of two classes, one of them unreadable, one short, one silent."""
+    folder = tmp_path_factory.mktemp("music, it's mine")  # a name that needs quoting
+    rows = []
+    for number in range(24):
+        label = LABELS[number % 2]
+        kind, rate = FORMATS[number % len(FORMATS)]
+        name = f"clip {number:02d}.{kind}"
+        seconds = 3.0 if number == 4 else 6.5
+        frequency = (440 if label == "high" else 110) * 1.01**number
+        write_tone(folder / name, frequency, seconds=seconds, sample_rate=rate)
+        split = ("train", "train", "train", "train", "valid", "test")[number // 2 % 6]
+        rows.append(
+            {
+                "track_id": f"t{number:02d}",
+                "path": name,
+                "label": label,
+                "group": f"artist {number // 4}",
+                "split": split,
+            }
+        )
+    # t10 is a test clip: it can't be decoded, and must count as wrong.
+    (folder / "clip 10.ogg").write_bytes(b"this is no audio")
+    write_collection(folder, rows)
+    outcome = run_snakemake(folder, configuration(), "--", "results/tables.csv", "features")
+    assert outcome.status == 0, outcome.output[-6000:]
+    return folder
+
+
+def configuration() -> dict[str, object]:
+    return {
+        **SMALL,
+        "datasets": {"music": {"source": "manifest", "manifest": "manifest.csv", "shards": 2}},
+        "experiments": [
+            {"dataset": "music", "partition": "split", "systems": ALL_SYSTEMS},
+            {"dataset": "music", "partition": "split_swapped", "systems": ["SF", "MFCC"]},
+            {"dataset": "music", "partition": "random", "group_disjoint": True, "systems": ["SF"]},
+        ],
+        "audio": {**SMALL["audio"], "max_quarantined": 0.1},
+    }
+
+
+def test_tables_have_every_system_with_counts_and_intervals(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables.csv")
+    split = table[(table["partition"] == "split") & (table["metric"] == "accuracy")]
+    assert list(split["system"]) == ALL_SYSTEMS
+    assert (split["n"] == 4).all()
+    assert np.allclose(split["value"], 100 * split["correct"] / split["n"], atol=0.01)
+    assert (split["ci_low"] <= split["value"]).all()
+    assert (split["ci_high"] >= split["value"]).all()
+    assert split["published"].isna().all()
+    rotated = table[(table["partition"] == "random_group_disjoint")]
+    assert (rotated["n"] == 24).all()  # every clip is tested once
+
+
+def test_quarantined_test_clip_stays_in_n_and_counts_as_wrong(finished: Path) -> None:
+    quarantine = pd.read_csv(finished / "results/music/quarantine.csv")
+    assert list(quarantine["track_id"]) == ["t10"]
+    assert quarantine["reason"].str.len().min() > 0
+    predictions = pd.read_csv(finished / "results/music/predictions/split/SF.csv")
+    row = predictions[predictions["track_id"] == "t10"]
+    assert len(row) == 1
+    assert row["predicted"].isna().all()
+    table = pd.read_csv(finished / "results/tables.csv")
+    assert "quarantined" in table.loc[table["partition"] == "split", "note"].iloc[0]
+    for path in (finished / "results/music/features").glob("*/*.h5"):
+        with h5py.File(path) as file:
+            assert "t10" not in file["track_id"].asstr()[:]
+
+
+def test_a_short_clip_is_padded_and_listed(finished: Path) -> None:
+    report = pd.read_csv(finished / "results/music/audio_report.csv").set_index("track_id")
+    assert report.loc["t04", "status"] == "padded"
+    assert (report["status"] == "ok").sum() == 22
+
+
+def test_feature_caches_follow_the_contract(finished: Path) -> None:
+    frames, shapes = 237, {}
+    for feature in (finished / "results/music/features").iterdir():
+        files = sorted(feature.glob("*.h5"))
+        assert len(files) == 2
+        tracks = []
+        for path in files:
+            with h5py.File(path) as file:
+                assert file.attrs["feature"] == feature.name
+                assert json.loads(file.attrs["parameters"])["audio"]["sample_rate"] == 22050
+                assert len(json.loads(file.attrs["axes"])) == file["data"].ndim
+                assert file["data"].chunks[0] == 1
+                tracks += file["track_id"].asstr()[:].tolist()
+                shapes[feature.name] = file["data"].shape[1:]
+        assert len(tracks) == 23
+    assert shapes == {
+        "audio": (121275,),
+        "stft": (513, frames),
+        "cepstrogram": (513, frames - 2),
+        "cepstral_modulation": (513, 1, 108),
+        "hpss_harmonic": (513, frames),
+        "hpss_percussive": (513, frames),
+        "mel_original": (96, frames),
+        "mel_harmonic": (96, frames),
+        "mel_percussive": (96, frames),
+        "modulation": (96, frames // 2),
+        "mfcc": (60, frames),
+    }
+
+
+def test_prediction_files_follow_the_contract(finished: Path) -> None:
+    predictions = finished / "results/music/predictions/split"
+    assert {path.stem for path in predictions.glob("*.csv")} == set(ALL_SYSTEMS)
+    plain = ["seed", "fold", "track_id", "true", "predicted"]
+    plain += [f"probability_{label}" for label in LABELS]
+    for system in ALL_SYSTEMS:
+        table = pd.read_csv(predictions / f"{system}.csv")
+        weights = [f"weight_{e}" for e in ("original", "harmonic", "percussive", "modulation")]
+        assert list(table.columns) == plain + (weights if system in ("MoEC", "MoER") else [])
+        present = table.dropna(subset="predicted")
+        assert np.allclose(present[plain[5:]].sum(axis=1), 1, atol=1e-5)
+        if system in ("MoEC", "MoER"):
+            assert np.allclose(present[weights].sum(axis=1), 1, atol=1e-5)
+
+
+def test_models_describe_themselves(finished: Path) -> None:
+    folder = finished / "results/music/models/split/seed0/fold0"
+    names = {path.stem for path in folder.glob("*.safetensors")}
+    assert names == {
+        "sf", "tf", "original", "harmonic", "percussive", "modulation", "mfcc", "moec", "moer",
+    }  # fmt: skip
+    for name in names:
+        with safe_open(folder / f"{name}.safetensors", framework="numpy") as file:
+            description = json.loads(file.metadata()["genreflow"])
+        for key in ("architecture", "normalisation", "labels", "parameters", "seed", "best_epoch"):
+            assert key in description, (name, key)
+        assert description["labels"] == list(LABELS)
+        assert len(pd.read_csv(folder / f"{name}_curve.csv")) >= 1
+
+
+def test_swapped_partition_shares_the_networks_of_jeong(finished: Path) -> None:
+    models = finished / "results/music/models"
+    assert not list((models / "split_swapped").rglob("sf.safetensors"))
+    assert list((models / "split_swapped").rglob("mfcc.safetensors"))
+    table = pd.read_csv(finished / "results/tables.csv")
+    notes = table.loc[table["partition"] == "split_swapped", "note"]
+    assert notes.str.startswith("swapped:").all()
+
+
+def test_every_rule_left_a_log_and_a_benchmark(finished: Path) -> None:
+    logs = {path.name for path in (finished / "results/logs").iterdir() if path.is_dir()}
+    benchmarks = {
+        path.name for path in (finished / "results/benchmarks").iterdir() if path.is_dir()
+    }
+    assert logs == benchmarks
+    assert {"resample_audio", "train_dnn", "train_mixer", "evaluate_mixture"} <= logs
+    log = next((finished / "results/logs/train_mixer").rglob("moer.log")).read_text()
+    assert "parameters" in log
+    assert "validation loss" in log
+
+
+def test_finished_run_has_nothing_to_do(finished: Path) -> None:
+    outcome = run_snakemake(finished, configuration(), "-n", "--", "results/tables.csv", "features")
+    assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "rerun", "kept"),
+    [
+        ("rf", "trees", 21, {"evaluate_forest"}, {"train_dnn", "train_expert", "compute_stft"}),
+        ("cepstrum", "epsilon", 1e-3, {"compute_cepstrogram", "train_dnn"},
+         {"compute_stft", "separate_hpss", "train_expert"}),
+        ("mel", "n_mels", 80, {"compute_mel", "train_expert", "train_mixer"},
+         {"compute_stft", "separate_hpss", "train_dnn", "compute_cepstrogram"}),
+        ("mixer", "learning_rate", 1e-3, {"train_mixer", "evaluate_mixture"},
+         {"train_expert", "predict_expert", "train_dnn"}),
+        ("audio", "max_quarantined", 0.2, {"collect_quarantine"}, {"resample_audio"}),
+    ],
+)  # fmt: skip
+def test_one_changed_parameter_reruns_what_depends_on_it(
+    finished: Path, section: str, key: str, value: object, rerun: set[str], kept: set[str]
+) -> None:
+    changed = configuration()
+    changed[section] = {**changed.get(section, {}), key: value}  # type: ignore[dict-item]
+    outcome = run_snakemake(finished, changed, "-n", "--", "results/tables.csv", "features")
+    planned = {
+        line.split()[1].rstrip(":")
+        for line in outcome.output.splitlines()
+        if line.startswith(("rule ", "localrule "))
+    }
+    assert rerun <= planned
+    assert not kept & planned
+
+
+def test_the_configuration_in_force_is_kept(finished: Path) -> None:
+    outcome = run_snakemake(finished, configuration(), "--", "results/run_config.yaml")
+    assert outcome.status == 0
+    kept = yaml.safe_load((finished / "results/run_config.yaml").read_text())
+    assert kept["rf"]["trees"] == 20
+    assert kept["rf"]["decision"] == "majority"
+    assert list(kept["datasets"]) == ["music"]

@@ -1,0 +1,121 @@
+"""A user's mistake gets one clear message, no traceback, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness import SMALL, Snakemake, write_collection
+
+
+def rows(number: int = 8) -> list[dict[str, str]]:
+    splits = ("train", "train", "valid", "test")
+    return [
+        {
+            "track_id": f"t{i}",
+            "path": f"{i}.wav",
+            "label": ("blues", "rock")[i % 2],
+            "group": f"artist {i // 2}",
+            "split": splits[i // 2 % 4],
+        }
+        for i in range(number)
+    ]
+
+
+def config(**changes: object) -> dict[str, object]:
+    experiment = {"dataset": "music", "partition": "split", "systems": ["SF"]}
+    experiment.update(changes.pop("experiment", {}))  # type: ignore[call-overload]
+    return {
+        **SMALL,
+        "datasets": {"music": {"source": "manifest", "manifest": "manifest.csv"}},
+        "experiments": [experiment],
+        **changes,
+    }
+
+
+def refused(snakemake: Snakemake, folder: Path, configuration: dict[str, object]) -> str:
+    """Return the message of a refused run."""
+    outcome = snakemake(configuration, "--", "results/tables.csv")
+    assert outcome.status != 0
+    assert "Traceback" not in outcome.output
+    assert not (folder / "results").exists()
+    return outcome.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"mels": {}}, ["unknown key `mels`", "did you mean `mel`?"]),
+        ({"mel": {"n_mel": 64}}, ["unknown key `mel.n_mel`", "did you mean `n_mels`?"]),
+        ({"mel": {"fmax": 16000}}, ["mel.fmax = 16000", "audio.sample_rate = 22050"]),
+        ({"stft": {"n_fft": 1024, "hop": 300}}, ["stft.n_fft / 2 = 512", "stft.hop = 300"]),
+        ({"rf": {"trees": 0}}, ["`rf.trees` is 0"]),
+        ({"experiment": {"systems": ["SF", "MoED"]}}, ["'MoED'", "did you mean"]),
+        ({"experiment": {"partition": "splt"}}, ["'splt'", "did you mean `split`?"]),
+        ({"experiment": {"dataset": "musik"}}, ["`musik`", "did you mean `music`?"]),
+        ({"audio": {"clip_seconds": 4}}, ["window_frames = 214", "clip_seconds = 4"]),
+    ],
+)
+def test_bad_config(
+    snakemake: Snakemake, tmp_path: Path, changes: dict[str, object], expected: list[str]
+) -> None:
+    write_collection(tmp_path, rows())
+    message = refused(snakemake, tmp_path, config(**changes))
+    for text in expected:
+        assert text in message
+
+
+def test_missing_manifest(snakemake: Snakemake, tmp_path: Path) -> None:
+    message = refused(snakemake, tmp_path, config())
+    assert "the manifest does not exist" in message
+    assert "manifest.csv" in message
+
+
+def test_manifest_without_label(snakemake: Snakemake, tmp_path: Path) -> None:
+    write_collection(tmp_path, [{"track_id": "a", "path": "a.wav", "genre": "rock"}])
+    message = refused(snakemake, tmp_path, config())
+    assert "no column `label`" in message
+
+
+def test_label_with_one_clip(snakemake: Snakemake, tmp_path: Path) -> None:
+    write_collection(tmp_path, [*rows(), {**rows()[0], "track_id": "x", "label": "polka"}])
+    assert "label 'polka' has one clip" in refused(snakemake, tmp_path, config())
+
+
+@pytest.mark.parametrize(
+    ("experiment", "expected"),
+    [
+        ({"partition": "cv10"}, "class 'blues' has 4 clips"),
+        ({"partition": "random", "group_disjoint": True}, "class 'polka' has 1 groups"),
+    ],
+)
+def test_partition_with_too_few_clips_or_groups(
+    snakemake: Snakemake, tmp_path: Path, experiment: dict[str, object], expected: str
+) -> None:
+    collection = rows()
+    if "polka" in expected:
+        collection += [
+            {**rows()[0], "track_id": f"p{i}", "label": "polka", "group": "x"} for i in range(4)
+        ]
+    write_collection(tmp_path, collection)
+    assert expected in refused(snakemake, tmp_path, config(experiment=experiment))
+
+
+def test_group_on_two_sides_of_a_split_that_should_be_disjoint(
+    snakemake: Snakemake, tmp_path: Path
+) -> None:
+    collection = rows()
+    collection[6]["group"] = collection[0]["group"]
+    write_collection(tmp_path, collection)
+    message = refused(snakemake, tmp_path, config(experiment={"group_disjoint": True}))
+    assert "'artist 0' (test, train)" in message
+
+
+def test_too_many_unusable_clips_stop_the_run(snakemake: Snakemake, tmp_path: Path) -> None:
+    write_collection(tmp_path, rows())
+    outcome = snakemake(config(), "--", "results/tables.csv")
+    assert outcome.status != 0
+    assert "Traceback" not in outcome.output
+    assert "8 of 8 clips (100.0%) can't be used" in outcome.output
+    assert "file not found" in outcome.output
+    assert not (tmp_path / "results/tables.csv").exists()

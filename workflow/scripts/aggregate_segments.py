@@ -1,0 +1,42 @@
+"""Extract the last hidden layer's activations and aggregate them to 5 s segments."""
+
+from __future__ import annotations
+
+import numpy as np
+from genreflow.jeong import aggregate, frame_windows, hidden_features, vectors_for
+from genreflow.mlp import mlp_from_tensors
+from genreflow.models import read_model, split_normalisation
+from genreflow.runtime import Job, log, run
+from genreflow.store import FeatureSet, write_arrays
+from threadpoolctl import threadpool_limits
+
+
+def main(job: Job) -> None:
+    """Aggregate every clip of the dataset, whatever its role."""
+    network_name = job.params["network"]
+    tensors, _ = read_model(job.path("model"))
+    weights, statistics = split_normalisation(tensors)
+    network = mlp_from_tensors(weights)
+    segments = []
+    with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
+        normalise = vectors_for(network_name, statistics, features)
+        track_ids = features.track_ids
+        for track_id in track_ids:
+            activations = hidden_features(network, normalise(features.clip(track_id)))
+            if network_name == "sf":
+                activations = frame_windows(
+                    activations,
+                    window_frames=job.params["window_frames"],
+                    shift_frames=job.params["shift_frames"],
+                )
+            segments.append(aggregate(activations))
+    write_arrays(
+        job.path("segments"),
+        {"track_id": np.array(track_ids), "data": np.stack(segments)},
+        axes="clip, segment, feature (means of the hidden units, then their variances)",
+    )
+    log.info("%d clips, %d segments each", len(segments), len(segments[0]))
+
+
+if __name__ == "__main__":
+    run(main)

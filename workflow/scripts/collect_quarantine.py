@@ -1,0 +1,36 @@
+"""List the clips that were set aside, and stop the run when they are too many."""
+
+from __future__ import annotations
+
+import csv
+
+from genreflow.errors import UserError
+from genreflow.reports import read_reports, write_reports
+from genreflow.runtime import Job, log, run
+
+
+def main(job: Job) -> None:
+    """Merge the shards' reports."""
+    reports = read_reports(job.paths("reports"))
+    bad = [report for report in reports if report.status == "quarantined"]
+    share, largest = len(bad) / len(reports), job.params["max_quarantined"]
+    if share > largest:
+        shown = "\n".join(f"    {r.track_id}: {r.note} ({r.path})" for r in bad[:10])
+        more = f"\n    and {len(bad) - 10} more" if len(bad) > 10 else ""
+        raise UserError(
+            f"{len(bad)} of {len(reports)} clips ({share:.1%}) can't be used:\n{shown}{more}",
+            where=f"dataset `{job.params['dataset']}`",
+            expected=f"at most {largest:.1%} (audio.max_quarantined)",
+            hint="repair or remove these files, or raise audio.max_quarantined.",
+        )
+    write_reports(reports, job.path("report"))
+    with job.path("quarantine").open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(("track_id", "path", "reason"))
+        writer.writerows((report.track_id, report.path, report.note) for report in bad)
+    padded = sum(report.status == "padded" for report in reports)
+    log.info("%d clips: %d set aside, %d padded", len(reports), len(bad), padded)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""Compute what normalises the inputs of a small network: moments over the training clips."""
+
+from __future__ import annotations
+
+from genreflow.jeong import modulation_moments
+from genreflow.normalisation import pooled_moments
+from genreflow.partitions import read_assignments
+from genreflow.runtime import Job, log, run
+from genreflow.store import FeatureSet, write_arrays
+
+
+def main(job: Job) -> None:
+    """Pool the cached moments; for TF pass over the training clips once as well."""
+    assignments = read_assignments(job.path("partition"), job.params["fold"])
+    with FeatureSet(job.paths("moments")) as features:
+        train = [a.track_id for a in assignments if a.role == "train" and a.track_id in features]
+        mean, deviation = pooled_moments(features, train)
+    arrays = {"mean": mean, "deviation": deviation}
+    if job.params["network"] == "tf":
+        with FeatureSet(job.paths("vectors")) as modulation:
+            window = modulation.parameters["cepstral_modulation"]["window_frames"]
+            centre, spread = modulation_moments(
+                modulation, train, mean=mean, deviation=deviation, window_frames=window
+            )
+        arrays |= {"modulation_mean": centre, "modulation_deviation": spread}
+    write_arrays(job.path("normalisation"), arrays, clips=len(train))
+    log.info("%d training clips", len(train))
+
+
+if __name__ == "__main__":
+    run(main)

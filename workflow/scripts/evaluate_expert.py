@@ -1,0 +1,30 @@
+"""Predict the test clips by one expert alone."""
+
+from __future__ import annotations
+
+from genreflow.partitions import read_assignments
+from genreflow.predictions import ClipPrediction, tabulate_predictions, write_predictions
+from genreflow.runtime import Job, log, run
+from genreflow.store import read_arrays
+
+
+def main(job: Job) -> None:
+    """Take the cached probabilities of the test clips."""
+    assignments = read_assignments(job.path("partition"), job.params["fold"])
+    arrays, _ = read_arrays(job.path("probabilities"))
+    predictions = {
+        track_id: ClipPrediction(row)
+        for track_id, row in zip(arrays["track_id"], arrays["data"], strict=True)
+    }
+    table = tabulate_predictions(
+        [a for a in assignments if a.role == "test"],
+        predictions,
+        labels=arrays["label"].tolist(),
+        seed=job.params["seed"],
+    )
+    write_predictions(table, job.path("predictions"))
+    log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
+
+
+if __name__ == "__main__":
+    run(main)

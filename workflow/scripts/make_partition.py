@@ -1,0 +1,32 @@
+"""Divide a dataset's clips into training, validation and test clips, for every fold."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from genreflow.manifest import read_clips
+from genreflow.partitions import make_partition, write_assignments
+from genreflow.runtime import Job, log, run
+
+
+def main(job: Job) -> None:
+    """Draw the partition from the whole manifest, clips in quarantine included."""
+    params = job.params
+    assignments = make_partition(
+        read_clips(job.path("manifest")),
+        params["partition"],
+        dataset=params["dataset"],
+        seed=params["seed"],
+        random_draws=params["random_draws"],
+        cv_validation_folds=params["cv_validation_folds"],
+    )
+    write_assignments(assignments, job.path("partition"))
+    for fold in sorted({assignment.fold for assignment in assignments}):
+        sizes = Counter(a.role for a in assignments if a.fold == fold)
+        log.info(
+            "fold %d: %s", fold, ", ".join(f"{r} {sizes[r]}" for r in ("train", "valid", "test"))
+        )
+
+
+if __name__ == "__main__":
+    run(main)

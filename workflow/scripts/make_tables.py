@@ -1,0 +1,41 @@
+"""Make results/tables.csv and the papers' own tables from all predictions."""
+
+from __future__ import annotations
+
+from genreflow.evaluation import figure_of_merit
+from genreflow.predictions import read_predictions
+from genreflow.runtime import Job, log, run
+from genreflow.tables import (
+    Evaluated,
+    read_published,
+    table_one,
+    tidy_rows,
+    tidy_table,
+    write_table,
+)
+
+
+def main(job: Job) -> None:
+    """Evaluate every system of every experiment."""
+    published = read_published(job.path("published"))
+    rows = []
+    for experiment, source, matrix in zip(
+        job.params["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
+    ):
+        result = Evaluated(**experiment, predictions=read_predictions(source))
+        rows += tidy_rows(result, published)
+        # Pooled over folds and seeds, as the papers pool their runs.
+        pooled = figure_of_merit(
+            list(result.predictions["true"]),
+            list(result.predictions["predicted"]),
+            result.labels,
+        )
+        write_table(pooled, matrix, index=True)
+    tidy = tidy_table(rows)
+    write_table(table_one(tidy), job.path("table-one"), index=True)
+    write_table(tidy, job.path("tables"))
+    log.info("%d rows", len(tidy))
+
+
+if __name__ == "__main__":
+    run(main)

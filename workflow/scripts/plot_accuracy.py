@@ -1,0 +1,22 @@
+"""Plot the accuracies of a partition's systems with their intervals."""
+
+from __future__ import annotations
+
+from genreflow.figures import draw_accuracies, save_figure
+from genreflow.predictions import read_predictions
+from genreflow.runtime import Job, run
+from genreflow.scores import majority_share, read_scores
+
+
+def main(job: Job) -> None:
+    """Draw a row a system."""
+    dataset, partition = job.params["dataset"], job.params["partition"]
+    scores = read_scores(job.path("tables"), dataset, partition)
+    # Any system has the whole test set in it.
+    majority = majority_share(list(read_predictions(job.path("predictions"))["true"]))
+    title = f"{dataset}, {partition}: accuracy on {scores[0].n} test clips"
+    save_figure(draw_accuracies(scores, majority=majority, title=title), job.path("figure"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Plot a figure-of-merit matrix as Jeong 2016, figure 3."""
+
+from __future__ import annotations
+
+from genreflow.figures import draw_figure_of_merit, save_figure
+from genreflow.predictions import read_predictions
+from genreflow.runtime import Job, run
+from genreflow.scores import read_figure_of_merit
+
+
+def main(job: Job) -> None:
+    """Draw the matrix of one system."""
+    params = job.params
+    labels, matrix = read_figure_of_merit(job.path("matrix"))
+    predictions = read_predictions(job.path("predictions"))
+    seeds = predictions["seed"].nunique()
+    count = f"n = {len(predictions) // seeds}" + (f" x {seeds} seeds" if seeds > 1 else "")
+    title = (
+        f"{params['dataset']}, {params['partition']}: {params['system']}\n"
+        f"accuracy {matrix[-1, -1]:.1f} %, {count}"
+    )
+    missing = int((predictions["predicted"] == "").sum()) // seeds
+    if missing:
+        title += f", {missing} of them quarantined"
+    save_figure(draw_figure_of_merit(labels, matrix, title=title), job.path("figure"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,40 @@
+"""Plot the learning curves of all networks of a partition."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pandas as pd
+from genreflow.figures import LearningCurve, draw_learning_curves, save_figure
+from genreflow.models import read_model
+from genreflow.runtime import Job, run
+from genreflow.systems import SYSTEMS
+
+#: A network is called as the system that it makes.
+NAMES = {system.lower(): system for system in SYSTEMS}
+
+
+def main(job: Job) -> None:
+    """Draw a panel a network with a line a fold and seed."""
+    params = job.params
+    trainings = defaultdict(list)
+    for network, source, model in zip(
+        params["networks"], job.paths("curves"), job.paths("models"), strict=True
+    ):
+        curve = pd.read_csv(source)
+        _, description = read_model(model)
+        trainings[NAMES[network]].append(
+            LearningCurve(
+                list(curve["train_loss"]), list(curve["valid_loss"]), description["best_epoch"]
+            )
+        )
+    figure = draw_learning_curves(
+        trainings,
+        classes=params["classes"],
+        title=f"{params['dataset']}, {params['partition']}: learning curves",
+    )
+    save_figure(figure, job.path("figure"))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,47 @@
+"""Compute an expert's class probabilities for every clip of the dataset, once."""
+
+from __future__ import annotations
+
+import numpy as np
+from genreflow.networks import network_from_model
+from genreflow.normalisation import input_normaliser
+from genreflow.runtime import Job, log, run
+from genreflow.store import FeatureSet, write_arrays
+from genreflow.training import (
+    ClipInputs,
+    choose_device,
+    image,
+    make_deterministic,
+    predict_probabilities,
+)
+
+
+def main(job: Job) -> None:
+    """Run the frozen expert in evaluation mode."""
+    params = job.params
+    make_deterministic(params["threads"])
+    network, statistics, description = network_from_model(job.path("model"))
+    network.to(choose_device(params["device"]))
+    with FeatureSet(job.paths("inputs")) as features:
+        track_ids = features.track_ids
+        inputs = ClipInputs(
+            features,
+            track_ids,
+            normalise=input_normaliser(description["normalisation"], statistics),
+            memory_gb=params["memory_gb"],
+        )
+        probabilities = predict_probabilities(network, inputs, prepare=image, batch=params["batch"])
+    write_arrays(
+        job.path("probabilities"),
+        {
+            "track_id": np.array(track_ids),
+            "data": probabilities,
+            "label": np.array(description["labels"]),
+        },
+        axes="clip, class",
+    )
+    log.info("%d clips", len(track_ids))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Decode, check and resample a shard's clips; list what became of each file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genreflow.audio import UnusableClip, decode, describe_versions, prepare_clip
+from genreflow.manifest import read_clips, shard_clips
+from genreflow.reports import AudioReport, write_reports
+from genreflow.runtime import Job, log, run
+from genreflow.store import FeatureWriter
+
+
+def main(job: Job) -> None:
+    """Write the usable clips to the cache and a report of every clip."""
+    params = job.params
+    audio = {key: params[key] for key in ("sample_rate", "clip_seconds", "resampler")}
+    rate, seconds = audio["sample_rate"], audio["clip_seconds"]
+    length = round(seconds * rate)
+    clips = shard_clips(read_clips(job.path("manifest")), params["shards"])[params["shard"]]
+    reports = []
+    with FeatureWriter(
+        job.path("audio"),
+        feature="audio",
+        shape=(length,),
+        parameters={"audio": audio},
+        sample_rate=rate,
+        hop=1,
+        attributes=describe_versions(),
+    ) as out:
+        for clip in clips:
+            try:
+                decoded = decode(Path(clip.path), seconds=seconds)
+                samples, present = prepare_clip(
+                    decoded, sample_rate=rate, length=length, resampler=audio["resampler"]
+                )
+            except UnusableClip as error:
+                log.warning("%s is set aside: %s (%s)", clip.track_id, error, clip.path)
+                reports.append(AudioReport(clip.track_id, clip.path, "quarantined", str(error)))
+                continue
+            status, note = "ok", ""
+            if not samples.any():
+                status, note = "silent", "every sample is zero"
+            elif present < length:
+                status, note = "padded", f"{present / rate:.3f} s of {seconds:g} s"
+                log.warning("%s is short and padded: %s", clip.track_id, note)
+            reports.append(
+                AudioReport(
+                    clip.track_id,
+                    clip.path,
+                    status,
+                    note,
+                    decoded.decoder,
+                    decoded.sample_rate,
+                    decoded.samples.shape[1],
+                )
+            )
+            out.append(clip.track_id, samples)
+    write_reports(reports, job.path("report"))
+    set_aside = sum(report.status == "quarantined" for report in reports)
+    log.info("%d clips, %d set aside", len(reports) - set_aside, set_aside)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,34 @@
+"""Render a shard of the demo's clips as FLAC files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import soundfile
+from genreflow.manifest import read_clips, shard_clips
+from genreflow.runtime import Job, log, run
+from genreflow.synthesis import clip_table, synthesise_clip
+
+
+def main(job: Job) -> None:
+    """Render the shard's clips into a folder that gets its name only when all are there."""
+    params = job.params
+    planted = {p.track_id: p for p in clip_table(seeds=params["seeds"], artists=params["artists"])}
+    clips = shard_clips(read_clips(job.path("manifest")), params["shards"])[params["shard"]]
+    folder = job.path("audio")
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for clip in clips:
+        samples = synthesise_clip(
+            planted[clip.track_id], sample_rate=params["sample_rate"], seconds=params["seconds"]
+        )
+        soundfile.write(part / Path(clip.path).name, samples, params["sample_rate"])
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    log.info("%d clips rendered", len(clips))
+
+
+if __name__ == "__main__":
+    run(main)

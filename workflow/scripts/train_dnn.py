@@ -1,0 +1,77 @@
+"""Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
+
+from __future__ import annotations
+
+import numpy as np
+from genreflow.curves import write_curve
+from genreflow.jeong import ClipVectors, vectors_for
+from genreflow.mlp import Mlp, mlp_tensors, train_mlp
+from genreflow.models import name_normalisation, write_model
+from genreflow.partitions import read_assignments
+from genreflow.runtime import Job, TrainingProgress, log, run
+from genreflow.seeds import derive_seed
+from genreflow.store import FeatureSet, read_arrays
+from threadpoolctl import threadpool_limits
+
+
+def main(job: Job) -> None:
+    """Train on the training clips, choose on the validation clips."""
+    params = job.params
+    dnn, network_name = params["dnn"], params["network"]
+    assignments = read_assignments(job.path("partition"), params["fold"])
+    labels = sorted({assignment.label for assignment in assignments})
+    statistics, _ = read_arrays(job.path("normalisation"))
+    rng = np.random.default_rng(derive_seed(params["seed"], params["fold"], network_name))
+    # One thread: the products are too small for more, and the bits depend on the number.
+    with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
+        sources = {}
+        for role in ("train", "valid"):
+            clips = [a for a in assignments if a.role == role and a.track_id in features]
+            sources[role] = ClipVectors(
+                features,
+                [clip.track_id for clip in clips],
+                [labels.index(clip.label) for clip in clips],
+                normalise=vectors_for(network_name, statistics, features),
+                memory_gb=params["memory_gb"],
+            )
+        sizes = [sources["train"].inputs, *dnn["hidden"], len(labels)]
+        log.info(
+            "%d training vectors, network %s", sources["train"].rows, "-".join(map(str, sizes))
+        )
+        progress = TrainingProgress(f"{network_name} fold {params['fold']}", epochs=dnn["epochs"])
+        trained = train_mlp(
+            Mlp.initialise(sizes, initialisation=dnn["initialisation"], rng=rng),
+            sources["train"],
+            sources["valid"],
+            learning_rate=dnn["learning_rate"],
+            batch=dnn["batch"],
+            epochs=dnn["epochs"],
+            patience=dnn["patience"],
+            rng=rng,
+            report=progress.epoch,
+        )
+        feature_parameters = features.parameters
+    log.info("best epoch %d of %d", trained.best_epoch, len(trained.curve))
+    write_curve(trained.curve, job.path("curve"))
+    write_model(
+        job.path("model"),
+        {
+            **mlp_tensors(trained.network),
+            **name_normalisation(statistics),
+        },
+        {
+            "architecture": {"network": "mlp", "sizes": sizes, "hidden_activation": "relu"},
+            "input": network_name,
+            "normalisation": "normalisation_* tensors, see genreflow.jeong",
+            "labels": labels,
+            "feature_parameters": feature_parameters,
+            "parameters": dnn,
+            "seed": params["seed"],
+            "fold": params["fold"],
+            "best_epoch": trained.best_epoch,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,99 @@
+"""Write the report: one HTML file with all tables and figures in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from genreflow import __version__
+from genreflow.html_report import (
+    DatasetSection,
+    ExperimentSection,
+    Image,
+    changed_settings,
+    package_versions,
+    render_report,
+    role_counts,
+)
+from genreflow.partitions import read_assignments
+from genreflow.predictions import read_predictions
+from genreflow.reports import read_reports
+from genreflow.runtime import Job, log, run
+from genreflow.scores import majority_share, read_scores
+
+TSNE = (
+    "Segments of the test clips of the first fold and seed, one marker each, by the features that "
+    "the forest gets: as they are, not standardised. Distances between clouds mean little."
+)
+
+
+def main(job: Job) -> None:
+    """Gather the tables and figures of every experiment."""
+    datasets = []
+    quarantined: dict[str, set[str]] = {}
+    for dataset, source in zip(job.params["datasets"], job.paths("audio-reports"), strict=True):
+        reports = read_reports([source])
+        lost = [report for report in reports if report.status == "quarantined"]
+        quarantined[dataset["name"]] = {report.track_id for report in lost}
+        datasets.append(
+            DatasetSection(
+                name=dataset["name"],
+                source=dataset["source"],
+                clips=dataset["clips"],
+                labels=dataset["labels"],
+                settings=changed_settings(dataset["settings"], job.params["defaults"]),
+                statuses=dict(Counter(report.status for report in reports).most_common()),
+                quarantined=lost,
+            )
+        )
+    matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
+    experiments = []
+    for experiment, partition, predictions, accuracy, curves in zip(
+        job.params["experiments"],
+        job.paths("partitions"),
+        job.paths("predictions"),
+        job.paths("accuracy"),
+        job.paths("curves"),
+        strict=True,
+    ):
+        dataset, name = experiment["dataset"], experiment["partition"]
+        where = f"{dataset}, {name}"
+        assignments = read_assignments(partition)
+        experiments.append(
+            ExperimentSection(
+                dataset=dataset,
+                partition=name,
+                seeds=experiment["seeds"],
+                systems=experiment["systems"],
+                folds=len({clip.fold for clip in assignments}),
+                roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
+                majority=majority_share(list(read_predictions(predictions)["true"])),
+                scores=read_scores(job.path("tables"), dataset, name),
+                accuracy=Image(
+                    accuracy,
+                    f"Accuracy of each system on {where} with its 95 % interval, and the share of "
+                    "the largest class; the values are in the table above.",
+                ),
+                matrices=[
+                    Image(next(matrices), f"Figure-of-merit matrix of {system} on {where}.")
+                    for system in experiment["systems"]
+                ],
+                curves=Image(
+                    curves,
+                    f"Training and validation loss by epoch of every network of {where}.",
+                    "A line a fold and seed; the circle is the epoch whose weights were kept.",
+                ),
+                tsne=_tsne(next(maps), where) if experiment["tsne"] else None,
+            )
+        )
+    html = render_report(datasets, experiments, versions=package_versions(__version__))
+    job.path("report").write_text(html, encoding="utf-8")
+    log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
+
+
+def _tsne(path: Path, where: str) -> Image:
+    return Image(path, f"t-SNE maps of the test segments of {where}, coloured by genre.", TSNE)
+
+
+if __name__ == "__main__":
+    run(main)

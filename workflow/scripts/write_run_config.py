@@ -1,0 +1,16 @@
+"""Write the configuration in force."""
+
+from __future__ import annotations
+
+import yaml
+from genreflow.runtime import Job, run
+
+
+def main(job: Job) -> None:
+    """Write it as YAML, with every default."""
+    text = yaml.safe_dump(job.params, sort_keys=False, allow_unicode=True)
+    job.path("run-config").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
