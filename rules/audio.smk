@@ -4,46 +4,6 @@ Out: results/{dataset}/manifest.csv, features/audio/{shard}.h5 (clips, samples),
 """
 
 
-def manifest_parameters(wildcards):
-    dataset = CONFIG.datasets[wildcards.dataset].model_dump(exclude={"settings"})
-    digest = hashlib.sha256(
-        canonical([vars(c) for c in CLIPS[wildcards.dataset]]).encode()
-    )
-    value = {**dataset, "clips": digest.hexdigest()[:16]}
-    if dataset["source"] == "synthetic":
-        value["audio"] = f"results/{wildcards.dataset}/audio"
-    return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
-
-
-def synthesis_parameters(settings, wildcards):
-    dataset = CONFIG.datasets[wildcards.dataset]
-    return {
-        "seeds": dataset.seeds,
-        "artists": dataset.artists,
-        "seconds": dataset.seconds,
-        "sample_rate": settings.audio.sample_rate,
-        "shard": wildcards.shard,
-        "shards": dataset.shards,
-    }
-
-
-def resample_parameters(settings, wildcards):
-    # max_quarantined is no part of it: it changes no sample.
-    clips = SHARDS[wildcards.dataset][wildcards.shard]
-    return {
-        **settings.audio.model_dump(exclude={"max_quarantined"}),
-        "shard": wildcards.shard,
-        "shards": CONFIG.datasets[wildcards.dataset].shards,
-        "clips": membership_digest(clips),
-    }
-
-
-def rendered_audio(wildcards):
-    if CONFIG.datasets[wildcards.dataset].source != "synthetic":
-        return []
-    return f"results/{wildcards.dataset}/audio/{wildcards.shard}"
-
-
 rule write_manifest:
     output:
         manifest="results/{dataset}/manifest.csv",

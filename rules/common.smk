@@ -11,7 +11,7 @@ BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from genreflow.config import canonical, load, read_yaml
+from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
 from genreflow.manifest import (
     Clip,
@@ -24,8 +24,15 @@ from genreflow.partitions import base_partition, check_partition, number_of_fold
 from genreflow.provenance import code_digest
 from genreflow.store_layouts import LAYOUTS
 from genreflow.synthesis import clip_table
-from genreflow.systems import EXPERT_SYSTEMS, EXPERTS, JEONG_SYSTEMS, MIXTURE_SYSTEMS
-from genreflow.systems import SPECTROGRAM_EXPERTS
+from genreflow.systems import (
+    EXPERT_SYSTEMS,
+    EXPERTS,
+    JEONG_SYSTEMS,
+    MIXTURE_SYSTEMS,
+    SPECTROGRAM_EXPERTS,
+    SYSTEMS,
+    required_experts,
+)
 
 # Under --sdm conda each rule has a Python of its own, else the one that runs Snakemake.
 CONDA = any(
@@ -118,6 +125,13 @@ def shards(feature):
     ]
 
 
+def fold_file(wildcards, kind, name, **others):
+    """Return a file of one fold, with the wildcards' values for what is not given."""
+    value = {**wildcards, **others}
+    path = "results/{dataset}/{kind}/{partition}/seed{seed}/fold{fold}/{name}"
+    return path.format(kind=kind, name=name, **value)
+
+
 def folds(pattern):
     """Return an input function: a file for every seed and fold of a partition."""
 
@@ -131,19 +145,261 @@ def folds(pattern):
     return files
 
 
-rule write_run_config:
-    """Write the configuration in force, with every default."""
-    output:
-        "results/run_config.yaml",
-    log:
-        "results/logs/write_run_config.log",
-    benchmark:
-        "results/benchmarks/write_run_config.tsv"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
-    params:
-        config=canonical(CONFIG),
-    shell:
-        command("write_run_config") + "--run-config {output:q}"
+# Clips.
+
+
+def manifest_parameters(wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset].model_dump(exclude={"settings"})
+    digest = hashlib.sha256(
+        canonical([vars(c) for c in CLIPS[wildcards.dataset]]).encode()
+    )
+    value = {**dataset, "clips": digest.hexdigest()[:16]}
+    if dataset["source"] == "synthetic":
+        value["audio"] = f"results/{wildcards.dataset}/audio"
+    return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
+
+
+def synthesis_parameters(settings, wildcards):
+    dataset = CONFIG.datasets[wildcards.dataset]
+    return {
+        "seeds": dataset.seeds,
+        "artists": dataset.artists,
+        "seconds": dataset.seconds,
+        "sample_rate": settings.audio.sample_rate,
+        "shard": wildcards.shard,
+        "shards": dataset.shards,
+    }
+
+
+def resample_parameters(settings, wildcards):
+    # max_quarantined is no part of it: it changes no sample.
+    clips = SHARDS[wildcards.dataset][wildcards.shard]
+    return {
+        **settings.audio.model_dump(exclude={"max_quarantined"}),
+        "shard": wildcards.shard,
+        "shards": CONFIG.datasets[wildcards.dataset].shards,
+        "clips": membership_digest(clips),
+    }
+
+
+def rendered_audio(wildcards):
+    if CONFIG.datasets[wildcards.dataset].source != "synthetic":
+        return []
+    return f"results/{wildcards.dataset}/audio/{wildcards.shard}"
+
+
+def mel_magnitude(wildcards):
+    source = (
+        "stft" if wildcards.component == "original" else f"hpss_{wildcards.component}"
+    )
+    return f"results/{wildcards.dataset}/features/{source}/{wildcards.shard}.h5"
+
+
+# Jeong 2016.
+
+FOREST_INPUTS = {"SF": ["sf"], "TF": ["tf"], "SF+TF": ["sf", "tf"]}
+
+
+def network_vectors(wildcards):
+    feature = {"sf": "stft", "tf": "cepstral_modulation"}[wildcards.network]
+    return shards(feature)(wildcards)
+
+
+def network_moments(wildcards):
+    return shards({"sf": "stft", "tf": "cepstrogram"}[wildcards.network])(wildcards)
+
+
+def forest_segments(wildcards):
+    partition = base_partition(wildcards.partition)
+    return [
+        fold_file(wildcards, "segments", f"{network}.h5", partition=partition)
+        for network in FOREST_INPUTS[wildcards.system]
+    ]
+
+
+# Yi 2019.
+
+#: A training step allocates and frees gigabytes.  Kept by the process instead of being returned to
+#: the system each time, they save a quarter of the step on Linux.
+KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
+
+
+def expert_inputs(wildcards):
+    return shards(INPUTS[wildcards.expert])(wildcards)
+
+
+def expert_of_system(wildcards):
+    expert = EXPERT_SYSTEMS[wildcards.system]
+    return fold_file(wildcards, "probabilities", f"{expert}.h5")
+
+
+def mixed_probabilities(wildcards):
+    return [
+        fold_file(wildcards, "probabilities", f"{expert}.h5")
+        for expert in SPECTROGRAM_EXPERTS
+    ]
+
+
+def rerun_experts(wildcards):
+    """Return what the mixer needs to run the experts again inside its batches, if it does."""
+    if SETTINGS[wildcards.dataset].mixer.frozen_batchnorm == "running":
+        return {}
+    models = [
+        fold_file(wildcards, "models", f"{expert}.safetensors")
+        for expert in SPECTROGRAM_EXPERTS
+    ]
+    return {"models": models} | {
+        f"inputs_{expert}": shards(INPUTS[expert])(wildcards)
+        for expert in SPECTROGRAM_EXPERTS
+    }
+
+
+def rerun_arguments(wildcards, input):
+    names = ["models", *(f"inputs_{expert}" for expert in SPECTROGRAM_EXPERTS)]
+    return " ".join(
+        f"--{name} " + " ".join(map(shlex.quote, input[name]))
+        for name in names
+        if name in input.keys()
+    )
+
+
+def mixer_model(wildcards):
+    if wildcards.system == "MoEB":
+        return []
+    return fold_file(wildcards, "models", f"{wildcards.system.lower()}.safetensors")
+
+
+def mixer_inputs(wildcards):
+    return [] if wildcards.system == "MoEB" else shards("mel_original")(wildcards)
+
+
+# Tables, figures and the report.
+
+#: Dataset, partition and system of every row block of tables.csv, in the order of the config.
+REPORTED = [
+    (dataset, partition, system)
+    for (dataset, partition), systems in SYSTEMS_OF.items()
+    for system in systems
+]
+
+
+def published_digest():
+    files = sorted((BASE / "config" / "published").glob("*_accuracy.csv"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[
+        :16
+    ]
+
+
+PLOTTED = list(SYSTEMS_OF)
+#: Dataset and partition of every t-SNE figure.
+MAPPED = [key for key in PLOTTED if set(SYSTEMS_OF[key]) & set(JEONG_SYSTEMS)]
+
+
+def trained_networks(wildcards):
+    """Return network, partition, seed and fold of every training behind a partition's systems."""
+    systems = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
+    jeong = sorted({n for s in systems for n in FOREST_INPUTS.get(s, [])})
+    yi = [
+        *required_experts(systems),
+        *(system.lower() for system in systems if system in ("MoEC", "MoER")),
+    ]
+    chosen = [(network, base_partition(wildcards.partition)) for network in jeong]
+    chosen += [(network, wildcards.partition) for network in yi]
+    return [
+        (network, partition, seed, fold)
+        for network, partition in chosen
+        for seed in SETTINGS[wildcards.dataset].seeds
+        for fold in range(number_of_folds(partition))
+    ]
+
+
+def training_files(ending):
+    return lambda wildcards: [
+        fold_file(
+            wildcards,
+            "models",
+            network + ending,
+            partition=partition,
+            seed=seed,
+            fold=fold,
+        )
+        for network, partition, seed, fold in trained_networks(wildcards)
+    ]
+
+
+def mapped_systems(wildcards):
+    chosen = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
+    return [
+        (system, FOREST_INPUTS[system]) for system in JEONG_SYSTEMS if system in chosen
+    ]
+
+
+def mapped_networks(wildcards):
+    return sorted(
+        {network for _, pair in mapped_systems(wildcards) for network in pair}
+    )
+
+
+def mapped_segments(wildcards):
+    partition = base_partition(wildcards.partition)
+    first = SETTINGS[wildcards.dataset].seeds[0]
+    return [
+        fold_file(
+            wildcards,
+            "segments",
+            f"{network}.h5",
+            partition=partition,
+            seed=first,
+            fold=0,
+        )
+        for network in mapped_networks(wildcards)
+    ]
+
+
+def first_predictions(wildcards):
+    system = SYSTEMS_OF[wildcards.dataset, wildcards.partition][0]
+    return f"results/{wildcards.dataset}/predictions/{wildcards.partition}/{system}.csv"
+
+
+def figures(kind, keys):
+    return [
+        f"results/figures/{kind}/{dataset}_{partition}.png"
+        for dataset, partition in keys
+    ]
+
+
+def report_parameters():
+    # How much memory a training may take is no part of what was run.
+    hidden = {"training": {"memory_gb"}}
+    template = SCRIPTS / "genreflow" / "templates" / "report.html"
+    return canonical(
+        {
+            "datasets": [
+                {
+                    "name": name,
+                    "source": dataset.source,
+                    "clips": len(CLIPS[name]),
+                    "labels": labels(CLIPS[name]),
+                    "settings": SETTINGS[name].model_dump(exclude=hidden),
+                }
+                for name, dataset in CONFIG.datasets.items()
+            ],
+            "defaults": Settings().model_dump(exclude=hidden),
+            "experiments": [
+                {
+                    "dataset": dataset,
+                    "partition": partition,
+                    "seeds": SETTINGS[dataset].seeds,
+                    "systems": systems,
+                    "tsne": (dataset, partition) in MAPPED,
+                }
+                for (dataset, partition), systems in SYSTEMS_OF.items()
+            ],
+            "template": hashlib.sha256(template.read_bytes()).hexdigest()[:16],
+            "code": code_digest("write_report", SCRIPTS),
+        }
+    )
+
+
+# The names of figures join dataset and partition by an underscore, which both may hold.
+FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in PLOTTED) or "none"

@@ -9,25 +9,6 @@ A swapped partition exchanges valid and test for the forest only: the networks a
 partition itself (SPEC section 8), so they are neither trained nor stored twice.
 """
 
-FOREST_INPUTS = {"SF": ["sf"], "TF": ["tf"], "SF+TF": ["sf", "tf"]}
-
-
-def network_vectors(wildcards):
-    feature = {"sf": "stft", "tf": "cepstral_modulation"}[wildcards.network]
-    return shards(feature)(wildcards)
-
-
-def network_moments(wildcards):
-    return shards({"sf": "stft", "tf": "cepstrogram"}[wildcards.network])(wildcards)
-
-
-def forest_segments(wildcards):
-    return [
-        f"results/{wildcards.dataset}/segments/{base_partition(wildcards.partition)}"
-        f"/seed{wildcards.seed}/fold{wildcards.fold}/{network}.h5"
-        for network in FOREST_INPUTS[wildcards.system]
-    ]
-
 
 rule compute_normalisation:
     input:

@@ -7,13 +7,6 @@ Out: features/hpss_{harmonic,percussive} (clips, 513, 1292), features/mel_{origi
 """
 
 
-def mel_magnitude(wildcards):
-    source = (
-        "stft" if wildcards.component == "original" else f"hpss_{wildcards.component}"
-    )
-    return f"results/{wildcards.dataset}/features/{source}/{wildcards.shard}.h5"
-
-
 rule separate_hpss:
     input:
         stft="results/{dataset}/features/stft/{shard}.h5",

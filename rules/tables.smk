@@ -4,20 +4,6 @@ In:  folds/{partition}/seed{seed}/fold{fold}/{system}.csv.
 Out: predictions/{partition}/{system}.csv, results/tables.csv and results/tables/*.csv.
 """
 
-#: Dataset, partition and system of every row block of tables.csv, in the order of the config.
-REPORTED = [
-    (dataset, partition, system)
-    for (dataset, partition), systems in SYSTEMS_OF.items()
-    for system in systems
-]
-
-
-def published_digest():
-    files = sorted((BASE / "config" / "published").glob("*_accuracy.csv"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[
-        :16
-    ]
-
 
 rule collect_predictions:
     input:
@@ -84,3 +70,21 @@ rule make_tables:
         + "--predictions {input.predictions:q} --tables {output.tables:q} "
         "--table-one {output.table_one:q} --matrices {output.matrices:q} "
         "--published {params.published:q}"
+
+
+rule write_run_config:
+    """Write the configuration in force, with every default."""
+    output:
+        "results/run_config.yaml",
+    log:
+        "results/logs/write_run_config.log",
+    benchmark:
+        "results/benchmarks/write_run_config.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        config=canonical(CONFIG),
+    shell:
+        command("write_run_config") + "--run-config {output:q}"

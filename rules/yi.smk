@@ -6,65 +6,6 @@ Out: models/{partition}/seed{seed}/fold{fold}/{expert,moec,moer}.safetensors wit
      predictions, one file a system, seed and fold.
 """
 
-#: A training step allocates and frees gigabytes.  Kept by the process instead of being returned to
-#: the system each time, they save a quarter of the step on Linux.
-KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
-
-
-def expert_inputs(wildcards):
-    return shards(INPUTS[wildcards.expert])(wildcards)
-
-
-def expert_of_system(wildcards):
-    return (
-        f"results/{wildcards.dataset}/probabilities/{wildcards.partition}"
-        f"/seed{wildcards.seed}/fold{wildcards.fold}/{EXPERT_SYSTEMS[wildcards.system]}.h5"
-    )
-
-
-def mixed_probabilities(wildcards):
-    return [
-        f"results/{wildcards.dataset}/probabilities/{wildcards.partition}"
-        f"/seed{wildcards.seed}/fold{wildcards.fold}/{expert}.h5"
-        for expert in SPECTROGRAM_EXPERTS
-    ]
-
-
-def rerun_experts(wildcards):
-    """Return what the mixer needs to run the experts again inside its batches, if it does."""
-    if SETTINGS[wildcards.dataset].mixer.frozen_batchnorm == "running":
-        return {}
-    models = [
-        path.replace("/probabilities/", "/models/").replace(".h5", ".safetensors")
-        for path in mixed_probabilities(wildcards)
-    ]
-    return {"models": models} | {
-        f"inputs_{expert}": shards(INPUTS[expert])(wildcards)
-        for expert in SPECTROGRAM_EXPERTS
-    }
-
-
-def rerun_arguments(wildcards, input):
-    names = ["models", *(f"inputs_{expert}" for expert in SPECTROGRAM_EXPERTS)]
-    return " ".join(
-        f"--{name} " + " ".join(map(shlex.quote, input[name]))
-        for name in names
-        if name in input.keys()
-    )
-
-
-def mixer_model(wildcards):
-    if wildcards.system == "MoEB":
-        return []
-    return (
-        f"results/{wildcards.dataset}/models/{wildcards.partition}/seed{wildcards.seed}"
-        f"/fold{wildcards.fold}/{wildcards.system.lower()}.safetensors"
-    )
-
-
-def mixer_inputs(wildcards):
-    return [] if wildcards.system == "MoEB" else shards("mel_original")(wildcards)
-
 
 rule train_expert:
     input:

@@ -13,6 +13,7 @@ import pytest
 from genreflow.errors import UserError
 from genreflow.manifest import Clip
 from genreflow.partitions import (
+    usable,
     Assignment,
     base_partition,
     check_partition,
@@ -227,3 +228,16 @@ def test_assignments_are_read_back_whole_or_by_fold(tmp_path: Path) -> None:
     write_assignments(assignments, tmp_path / "p.csv")
     assert read_assignments(tmp_path / "p.csv") == assignments
     assert read_assignments(tmp_path / "p.csv", 2) == [a for a in assignments if a.fold == 2]
+
+
+def test_clips_in_quarantine_are_left_out_until_a_part_is_empty() -> None:
+    assignments = [
+        Assignment(0, "a", "x", "train"),
+        Assignment(0, "b", "x", "train"),
+        Assignment(0, "c", "y", "valid"),
+    ]
+    assert [c.track_id for c in usable(assignments, {"a", "c"}, roles=["train", "valid"])] == [
+        "a", "c",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="every clip of the valid part is in quarantine"):
+        usable(assignments, {"a", "b"}, roles=["train", "valid"])

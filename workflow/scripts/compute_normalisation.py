@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.jeong import modulation_moments
 from genreflow.normalisation import pooled_moments
-from genreflow.partitions import read_assignments
+from genreflow.partitions import read_assignments, usable
 from genreflow.runtime import Job, log, run
 from genreflow.store import FeatureSet, write_arrays
 
@@ -13,7 +13,7 @@ def main(job: Job) -> None:
     """Pool the cached moments; for TF pass over the training clips once as well."""
     assignments = read_assignments(job.path("partition"), job.params["fold"])
     with FeatureSet(job.paths("moments")) as features:
-        train = [a.track_id for a in assignments if a.role == "train" and a.track_id in features]
+        train = [clip.track_id for clip in usable(assignments, features, roles=["train"])]
         mean, deviation = pooled_moments(features, train)
     arrays = {"mean": mean, "deviation": deviation}
     if job.params["network"] == "tf":

@@ -7,7 +7,7 @@ from genreflow.curves import write_curve
 from genreflow.jeong import ClipVectors, vectors_for
 from genreflow.mlp import Mlp, mlp_tensors, train_mlp
 from genreflow.models import name_normalisation, write_model
-from genreflow.partitions import read_assignments
+from genreflow.partitions import read_assignments, usable
 from genreflow.runtime import Job, TrainingProgress, log, run
 from genreflow.seeds import derive_seed
 from genreflow.store import FeatureSet, read_arrays
@@ -26,7 +26,7 @@ def main(job: Job) -> None:
     with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
         sources = {}
         for role in ("train", "valid"):
-            clips = [a for a in assignments if a.role == role and a.track_id in features]
+            clips = usable(assignments, features, roles=[role])
             sources[role] = ClipVectors(
                 features,
                 [clip.track_id for clip in clips],

@@ -8,7 +8,7 @@ from genreflow.curves import write_curve
 from genreflow.models import name_normalisation, write_model
 from genreflow.networks import K2c2, initialise, network_tensors
 from genreflow.normalisation import input_normaliser, input_statistics
-from genreflow.partitions import read_assignments
+from genreflow.partitions import read_assignments, usable
 from genreflow.runtime import Job, TrainingProgress, log, run
 from genreflow.seeds import derive_seed
 from genreflow.store import FeatureSet
@@ -32,7 +32,7 @@ def main(job: Job) -> None:
     labels = sorted({assignment.label for assignment in assignments})
     seed = derive_seed(params["seed"], params["fold"], params["expert"])
     with FeatureSet(job.paths("inputs")) as features:
-        clips = [a for a in assignments if a.role != "test" and a.track_id in features]
+        clips = usable(assignments, features, roles=["train", "valid"])
         rows = {
             role: np.array([row for row, clip in enumerate(clips) if clip.role == role])
             for role in ("train", "valid")

@@ -9,7 +9,7 @@ from genreflow.mixture import align_probabilities, batch_statistics_experts
 from genreflow.models import name_normalisation, write_model
 from genreflow.networks import GruMixer, K2c2, initialise, network_from_model, network_tensors
 from genreflow.normalisation import input_normaliser, input_statistics
-from genreflow.partitions import read_assignments
+from genreflow.partitions import read_assignments, usable
 from genreflow.runtime import Job, TrainingProgress, log, run
 from genreflow.seeds import derive_seed
 from genreflow.store import FeatureSet, read_arrays
@@ -36,7 +36,7 @@ def main(job: Job) -> None:
     assignments = read_assignments(job.path("partition"), params["fold"])
     seed = derive_seed(params["seed"], params["fold"], params["mixer"])
     with FeatureSet(job.paths("inputs")) as features:
-        clips = [a for a in assignments if a.role != "test" and a.track_id in features]
+        clips = usable(assignments, features, roles=["train", "valid"])
         track_ids = [clip.track_id for clip in clips]
         rows = {
             role: np.array([row for row, clip in enumerate(clips) if clip.role == role])

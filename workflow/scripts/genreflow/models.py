@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from genreflow.errors import UserError
+from genreflow.store import temporary_name
 
 FORMAT = "genreflow-model"
 FORMAT_VERSION = 1
@@ -30,7 +30,7 @@ def write_model(
     description
         Architecture, normalisation, labels in their order, parameters, seed, best epoch.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_name(path)
     # safetensors keeps text only, so the description is one JSON value.
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
     contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}

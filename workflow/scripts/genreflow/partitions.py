@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -124,6 +124,26 @@ def read_assignments(path: Path, fold: int | None = None) -> list[Assignment]:
     with path.open(newline="", encoding="utf-8") as handle:
         rows = [Assignment(int(row.pop("fold")), **row) for row in csv.DictReader(handle)]
     return [row for row in rows if fold is None or row.fold == fold]
+
+
+def usable(
+    assignments: Iterable[Assignment], present: Container[str], *, roles: Sequence[str] = SPLITS
+) -> list[Assignment]:
+    """Return the clips of some roles that are in the caches, without those in quarantine.
+
+    Raises
+    ------
+    UserError
+        A role has no clip left.
+    """
+    clips = [a for a in assignments if a.role in roles and a.track_id in present]
+    for role in roles:
+        if not any(clip.role == role for clip in clips):
+            raise UserError(
+                f"every clip of the {role} part is in quarantine.",
+                hint="see quarantine.csv of the dataset; repair the files or change the partition.",
+            )
+    return clips
 
 
 def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:

@@ -20,6 +20,14 @@ FORMAT = "genreflow-feature"
 FORMAT_VERSION = 1
 
 
+def temporary_name(path: Path) -> Path:
+    """Return the name under which a file is written until it is whole.
+
+    Always the same one, so that what a killed job left behind is overwritten by the next.
+    """
+    return path.with_name(f".{path.name}.part")
+
+
 class FeatureWriter:
     """Write the clips of a shard, one after the other, and only then give the file its name.
 
@@ -55,7 +63,7 @@ class FeatureWriter:
     ) -> None:
         axes, dtype = LAYOUTS[feature]
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary = temporary_name(path)
         self._track_ids: list[str] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"))
@@ -239,7 +247,7 @@ class FeatureSet:
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], **attributes: Any) -> None:
     """Write named arrays and root attributes to an HDF5 file, under its name only when whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with h5py.File(temporary, "w") as file:

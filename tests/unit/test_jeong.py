@@ -1,0 +1,142 @@
+"""Inputs, aggregation and decisions of Jeong 2016."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from genreflow.jeong import (
+    ClipVectors,
+    aggregate,
+    clip_shares,
+    frame_windows,
+    hidden_features,
+    modulation_moments,
+    vectors_for,
+)
+from genreflow.mlp import ROWS, Mlp
+from genreflow.normalisation import pooled_moments
+from genreflow.store import FeatureSet, FeatureWriter
+
+WINDOW = 6
+
+
+@pytest.fixture
+def modulation(tmp_path: Path) -> FeatureSet:
+    """Six clips of cepstral modulation in two shards: 5 quefrencies, 3 windows, T = 6."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for shard, path in enumerate(paths):
+        with FeatureWriter(
+            path,
+            feature="cepstral_modulation",
+            shape=(5, 3, WINDOW // 2 + 1),
+            parameters={"cepstral_modulation": {"window_frames": WINDOW, "shift_frames": 3}},
+            sample_rate=1,
+            hop=1,
+        ) as out:
+            for clip in range(3):
+                out.append(f"t{2 * clip + shard}", rng.standard_normal((5, 3, 4)) * 3 + 1)
+    return FeatureSet(paths)
+
+
+def statistics(modulation: FeatureSet) -> dict[str, np.ndarray]:
+    mean, deviation = np.arange(5) / 10, np.arange(1, 6) / 2
+    centre, spread = modulation_moments(
+        modulation, modulation.track_ids, mean=mean, deviation=deviation, window_frames=WINDOW
+    )
+    return {
+        "mean": mean, "deviation": deviation,
+        "modulation_mean": centre, "modulation_deviation": spread,
+    }  # fmt: skip
+
+
+def test_training_vectors_have_zero_mean_and_unit_deviation_by_modulation_frequency(
+    modulation: FeatureSet,
+) -> None:
+    normalise = vectors_for("tf", statistics(modulation), modulation)
+    vectors = np.concatenate(
+        [normalise(modulation.clip(t)).reshape(-1, 4) for t in modulation.track_ids]
+    )
+    np.testing.assert_allclose(vectors.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(vectors.std(axis=0), 1, atol=1e-5)
+
+
+def test_a_window_s_vectors_lie_together(modulation: FeatureSet) -> None:
+    found = statistics(modulation)
+    vectors = vectors_for("tf", found, modulation)(modulation.clip("t0"))
+    assert vectors.shape == (3, 5, 4)
+    cached = modulation.clip("t0").astype(float)
+    expected = np.abs(cached[2, 1, 0] - WINDOW * found["mean"][2]) / found["deviation"][2]
+    expected = (expected - found["modulation_mean"][0]) / found["modulation_deviation"][0]
+    assert vectors[1, 2, 0] == pytest.approx(expected, abs=1e-4)
+    expected = cached[2, 1, 3] / found["deviation"][2] - found["modulation_mean"][3]
+    assert vectors[1, 2, 3] == pytest.approx(expected / found["modulation_deviation"][3], abs=1e-4)
+
+
+def test_spectral_vectors_are_the_counted_frames_normalised_by_bin(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with FeatureWriter(
+        tmp_path / "s.h5", feature="stft", shape=(4, 9), parameters={}, sample_rate=1, hop=1,
+        moments=True, attributes={"uncentred_start": 1, "uncentred_stop": 8},
+    ) as out:  # fmt: skip
+        for clip in range(3):
+            out.append(f"t{clip}", rng.random((4, 9)), moments_over=slice(1, 8))
+    features = FeatureSet([tmp_path / "s.h5"])
+    mean, deviation = pooled_moments(features, ["t0", "t2"])
+    normalise = vectors_for("sf", {"mean": mean, "deviation": deviation}, features)
+    train = np.concatenate([normalise(features.clip(t)) for t in ("t0", "t2")])
+    assert train.shape == (14, 4)
+    np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(train.std(axis=0), 1, atol=1e-5)
+
+
+def test_streamed_vectors_are_those_kept_in_memory(modulation: FeatureSet) -> None:
+    normalise = vectors_for("tf", statistics(modulation), modulation)
+    classes = [0, 1, 2, 0, 1, 2]
+
+    def source(memory_gb: float) -> ClipVectors:
+        return ClipVectors(
+            modulation, modulation.track_ids, classes, normalise=normalise, memory_gb=memory_gb
+        )
+
+    (whole,) = source(1).blocks(None)
+    blocks = list(source(500 / 1e9).blocks(None))
+    assert len(blocks) == 3
+    np.testing.assert_array_equal(np.concatenate([b[0] for b in blocks]), whole[0])
+    np.testing.assert_array_equal(np.concatenate([b[1] for b in blocks]), whole[1])
+    assert source(1).rows == 6 * 15
+    shuffled = list(source(1e-9).blocks(np.random.default_rng(0)))
+    order = [int(np.flatnonzero((whole[0][::15] == b[0][0]).all(axis=1))[0]) for b in shuffled]
+    assert sorted(order) == list(range(6))
+    assert order != list(range(6))
+    assert [int(b[1][0]) for b in shuffled] == [classes[i] for i in order]
+
+
+def test_aggregation_is_mean_and_population_variance() -> None:
+    values = np.array([[[1.0, 0.0], [3.0, 0.0]], [[2.0, 4.0], [2.0, 8.0]]], np.float32)
+    np.testing.assert_array_equal(aggregate(values), [[2, 0, 1, 0], [2, 6, 0, 4]])
+
+
+def test_windows_of_30_seconds_are_eleven() -> None:
+    frames = np.arange(1290, dtype=np.float32)[:, None]
+    windows = frame_windows(frames, window_frames=214, shift_frames=107)
+    assert windows.shape == (11, 214, 1)
+    assert windows[3, 0, 0] == 321
+    assert windows[10, -1, 0] == 1283
+
+
+def test_activations_do_not_depend_on_how_they_are_cut(modulation: FeatureSet) -> None:
+    rng = np.random.default_rng(0)
+    network = Mlp.initialise([4, 3, 2], initialisation="he_normal", rng=rng)
+    vectors = rng.standard_normal((3, ROWS // 2, 4)).astype(np.float32)
+    found = hidden_features(network, vectors)
+    assert found.shape == (3, ROWS // 2, 3)
+    np.testing.assert_allclose(found[2], network.hidden(vectors[2]), atol=1e-6)
+
+
+def test_majority_counts_segments_and_mean_proba_weighs_them() -> None:
+    segments = np.array([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]])
+    np.testing.assert_allclose(clip_shares(segments, "majority"), [2 / 3, 1 / 3])
+    np.testing.assert_allclose(clip_shares(segments, "mean_proba"), [0.4, 0.6])

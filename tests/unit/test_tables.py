@@ -1,0 +1,134 @@
+"""The tidy table and the papers' own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from genreflow.partitions import Assignment
+from genreflow.predictions import (
+    ClipPrediction,
+    read_predictions,
+    tabulate_predictions,
+    write_predictions,
+)
+from genreflow.tables import (
+    COLUMNS,
+    Evaluated,
+    read_published,
+    table_one,
+    tidy_rows,
+    tidy_table,
+    write_table,
+)
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "published"
+LABELS = ["NA", "rock"]  # a genre may well be called NA
+
+
+def predictions(right: dict[int, int], n: int = 10) -> pd.DataFrame:
+    """Return predictions with so many right ones a seed."""
+    rows = []
+    for seed, correct in right.items():
+        for clip in range(n):
+            true = LABELS[clip % 2]
+            predicted = true if clip < correct else LABELS[(clip + 1) % 2]
+            share = [1.0, 0.0] if predicted == "NA" else [0.0, 1.0]
+            rows.append(
+                {"seed": seed, "fold": 0, "track_id": f"t{clip}", "true": true,
+                 "predicted": predicted, "probability_NA": share[0], "probability_rock": share[1]}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def evaluated(dataset: str, partition: str, system: str, right: dict[int, int]) -> Evaluated:
+    return Evaluated(dataset, partition, system, LABELS, predictions(right))
+
+
+def rows_of(result: Evaluated) -> pd.DataFrame:
+    return tidy_table(tidy_rows(result, read_published(PUBLISHED)))
+
+
+def test_published_tables_are_those_of_the_papers() -> None:
+    table = read_published(PUBLISHED).set_index(["dataset", "partition", "system"])["published"]
+    assert len(table) == 9 + 24
+    assert table["gtzan", "random", "SF+TF"] == 85.0
+    assert table["gtzan", "fault_filtered", "MoER"] == 66.90
+    assert table["fma_small", "official", "modulation"] == 55.63
+
+
+def test_an_experiment_of_the_papers_is_set_beside_the_published_figure() -> None:
+    table = rows_of(evaluated("gtzan", "random", "SF", {0: 7}))
+    row = table[table["metric"] == "accuracy"].iloc[0]
+    assert list(table.columns) == list(COLUMNS)
+    assert (row["paper"], row["table"]) == ("Jeong 2016", "figure 3")
+    assert row["value"] == 70
+    assert row["published"] == 78.2
+    assert row["difference"] == pytest.approx(-8.2)
+    assert "published" in row["note"]
+    assert table.loc[table["metric"] == "macro_f", "published"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "partition"), [("music", "random"), ("gtzan", "random_group_disjoint")]
+)
+def test_no_other_experiment_is(dataset: str, partition: str) -> None:
+    table = rows_of(evaluated(dataset, partition, "SF", {0: 7}))
+    assert table["published"].isna().all()
+    assert (table["table"] == "own").all()
+
+
+def test_every_accuracy_has_its_count_and_interval() -> None:
+    table = rows_of(evaluated("music", "split", "MoER", {0: 7}))
+    row = table[table["metric"] == "accuracy"].iloc[0]
+    assert (row["correct"], row["n"]) == (7, 10)
+    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert "tied_votes" not in set(table["metric"])  # a mixture has no votes
+
+
+def test_several_seeds_have_every_value_their_mean_and_deviation() -> None:
+    table = rows_of(evaluated("gtzan", "cv10", "MFCC", {0: 6, 1: 7, 2: 9}))
+    accuracies = table[table["metric"] == "accuracy"].set_index("seed")
+    assert list(accuracies["value"]) == pytest.approx([60, 70, 90, 220 / 3])
+    mean = accuracies.loc["mean"]
+    assert mean["std"] == pytest.approx(np.std([60, 70, 90], ddof=1))
+    assert mean["published"] == 78.70
+    assert np.isnan(mean["ci_low"])
+    one = table_one(table)
+    assert one.loc["MFCC", "gtzan cv10 accuracy"] == pytest.approx(220 / 3)
+
+
+def test_table_keeps_the_order_of_the_papers(tmp_path: Path) -> None:
+    published = read_published(PUBLISHED)
+    rows = [
+        row
+        for system in ("MoEB", "original", "SF")
+        for row in tidy_rows(evaluated("gtzan", "fault_filtered", system, {0: 5}), published)
+    ]
+    table = table_one(tidy_table(rows))
+    assert list(table.index) == ["SF", "original", "MoEB"]
+    assert list(table["gtzan fault_filtered published"]) == [48.3, 62.07, 65.17]
+    write_table(table, tmp_path / "one.csv", index=True)
+    assert "65.17" in (tmp_path / "one.csv").read_text()
+
+
+def test_predictions_survive_being_written(tmp_path: Path) -> None:
+    test = [Assignment(0, "007", "NA", "test"), Assignment(0, "b", "rock", "test")]
+    table = tabulate_predictions(
+        test,
+        {"007": ClipPrediction(np.array([0.5, 0.5]), np.array([0.25, 0.75]))},
+        labels=LABELS,
+        experts=["x", "y"],
+        seed=3,
+    )
+    # The first of two equals is predicted; the clip without probabilities stays in, empty.
+    assert list(table["predicted"]) == ["NA", ""]
+    write_predictions(table, tmp_path / "p.csv")
+    again = read_predictions(tmp_path / "p.csv")
+    assert list(again["track_id"]) == ["007", "b"]
+    assert list(again["predicted"]) == ["NA", ""]
+    assert list(again["true"]) == ["NA", "rock"]
+    assert again.loc[0, "weight_y"] == 0.75
+    assert np.isnan(again.loc[1, "probability_rock"])
