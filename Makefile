@@ -10,7 +10,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 .PHONY: tables report test lint config env clean-env
 
 tables: env
-	$(RUN) snakemake --cores $(CORES) results/tables.csv
+	$(RUN) snakemake --cores $(CORES) results/tables.csv results/run_config.yaml
 
 report: env
 	$(RUN) snakemake --cores $(CORES) -- report

@@ -224,6 +224,11 @@ def forest_segments(wildcards):
 KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
 
 
+def training_gpus(wildcards):
+    """Return 1 where a GPU is asked for; `auto` takes one that is there, but requests none."""
+    return int(SETTINGS[wildcards.dataset].training.device == "cuda")
+
+
 def expert_inputs(wildcards):
     return shards(INPUTS[wildcards.expert])(wildcards)
 

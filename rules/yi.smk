@@ -22,6 +22,7 @@ rule train_expert:
     resources:
         mem_mb=8000,
         runtime=1440,
+        gpu=training_gpus,
     params:
         config=depends(
             "train_expert",
@@ -55,6 +56,7 @@ rule predict_expert:
     resources:
         mem_mb=6000,
         runtime=120,
+        gpu=training_gpus,
     params:
         config=depends(
             "predict_expert",
@@ -110,6 +112,7 @@ rule train_mixer:
     resources:
         mem_mb=8000,
         runtime=1440,
+        gpu=training_gpus,
     params:
         config=depends(
             "train_mixer",
@@ -152,6 +155,7 @@ rule evaluate_mixture:
     resources:
         mem_mb=6000,
         runtime=60,
+        gpu=training_gpus,
     params:
         config=depends(
             "evaluate_mixture",

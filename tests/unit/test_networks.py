@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from genreflow.models import name_normalisation, write_model
 from genreflow.networks import (
     GruMixer,
     K2c2,
     count_parameters,
     initialise,
     network_from_model,
-    network_tensors,
     pool_same,
+    write_network,
 )
 from genreflow.pooling import PAPER_POOLS
 from torch.nn import functional
@@ -162,9 +161,10 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path, kind: str) -> None:
     initialise(network, 5)
     path = tmp_path / "model.safetensors"
     statistics = {"mean": np.arange(4.0)}
-    write_model(
+    write_network(
         path,
-        {**network_tensors(network), **name_normalisation(statistics)},
+        network,
+        statistics,
         {"architecture": {"network": kind, "outputs": 3, "batchnorm_momentum": 0.8, **own}},
     )
     again, found, _ = network_from_model(path)

@@ -13,13 +13,13 @@ import pytest
 from genreflow.errors import UserError
 from genreflow.manifest import Clip
 from genreflow.partitions import (
-    usable,
     Assignment,
     base_partition,
     check_partition,
     make_partition,
     number_of_folds,
     read_assignments,
+    usable,
     write_assignments,
 )
 from hypothesis import given, settings

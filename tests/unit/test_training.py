@@ -10,14 +10,17 @@ import torch
 from genreflow.mixture import align_probabilities, batch_statistics_experts
 from genreflow.networks import K2c2, initialise
 from genreflow.normalisation import input_normaliser
+from genreflow.partitions import Assignment
 from genreflow.store import FeatureSet, FeatureWriter
 from genreflow.training import (
     ClipInputs,
+    TrainingSet,
     batches,
     classification_objective,
     mix,
     mixture_objective,
     train_network,
+    training_set,
 )
 
 POOLS = [(1, 1), (1, 1), (1, 1), (1, 1), (3, 3)]
@@ -44,20 +47,50 @@ def image(values: torch.Tensor) -> torch.Tensor:
     return values.unsqueeze(1)
 
 
+def dataset(features: FeatureSet, memory_gb: float = 1) -> TrainingSet:
+    """Return eight clips that train and four that validate."""
+    inputs = ClipInputs(features, features.track_ids, normalise=plain, memory_gb=memory_gb)
+    classes = torch.arange(12) % 2
+    return TrainingSet(features.track_ids, inputs, classes, np.arange(8), np.arange(8, 12), {})
+
+
 def train(features: FeatureSet, *, seed: int = 0, memory_gb: float = 1, **changes: object):
     network = K2c2(2, pools=POOLS, channels=[3] * 5, batchnorm_momentum=0.5)
     initialise(network, seed)
-    inputs = ClipInputs(features, features.track_ids, normalise=plain, memory_gb=memory_gb)
-    classes = torch.arange(12) % 2
+    data = dataset(features, memory_gb)
     settings = {
-        "prepare": image, "train_rows": np.arange(8), "valid_rows": np.arange(8, 12),
-        "epochs": 6, "batch": 4, "learning_rate": 0.05, "decay": 0.0,
+        "prepare": image, "epochs": 6, "batch": 4, "learning_rate": 0.05, "decay": 0.0,
         "model": "lowest_val_loss", "seed": seed,
     }  # fmt: skip
     best, curve = train_network(
-        network, inputs, classification_objective(classes), classes, **(settings | changes)
+        network, data, classification_objective(data.classes), **(settings | changes)
     )
     return network, best, curve
+
+
+def test_clips_are_those_of_the_fold_that_are_not_in_quarantine(features: FeatureSet) -> None:
+    assignments = [
+        Assignment(0, "t01", "b", "train"),
+        Assignment(0, "t02", "a", "valid"),
+        Assignment(0, "t03", "b", "test"),
+        Assignment(0, "gone", "a", "train"),
+        Assignment(0, "t05", "a", "train"),
+    ]
+    data = training_set(
+        features,
+        assignments,
+        labels=["a", "b"],
+        normalisation="clip",
+        memory_gb=1,
+        device=torch.device("cpu"),
+    )
+    assert data.track_ids == ["t01", "t02", "t05"]
+    assert data.train.tolist() == [0, 2]
+    assert data.valid.tolist() == [1]
+    assert data.classes.tolist() == [1, 0, 0]
+    found = data.inputs.batch(np.array([2]))[0]
+    assert float(found.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(found.std(unbiased=False)) == pytest.approx(1, abs=1e-5)
 
 
 def test_an_expert_learns_and_is_repeatable(features: FeatureSet) -> None:

@@ -79,3 +79,12 @@ def write_tone(path: Path, frequency: float, *, seconds: float, sample_rate: int
     tone = 0.4 * envelope * np.sin(2 * np.pi * frequency * time)
     noise = 0.01 * rng.standard_normal((time.size, 2))
     soundfile.write(path, tone[:, None] * [1.0, 0.8] + noise, sample_rate)
+
+
+def merge(base: dict[str, object], over: dict[str, object]) -> dict[str, object]:
+    """Return ``base`` with the sections of ``over`` merged into its own."""
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = {**known, **value} if isinstance(known, dict) else value
+    return merged

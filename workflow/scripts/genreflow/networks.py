@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genreflow.models import read_model, split_normalisation
+from genreflow.models import (
+    name_normalisation,
+    read_model,
+    split_normalisation,
+    write_model,
+)
 
 BATCHNORM_EPSILON = 1e-3
 GRU_UNITS = 64
@@ -158,9 +163,23 @@ def count_parameters(network: nn.Module) -> tuple[int, int]:
     return trainable + running, trainable
 
 
-def network_tensors(network: nn.Module) -> dict[str, npt.NDArray[Any]]:
-    """Return a torch network's state by name."""
-    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+def build_network(architecture: Mapping[str, Any]) -> nn.Module:
+    """Return the network that an architecture describes: its name, outputs and own arguments."""
+    arguments = dict(architecture)
+    kind = {"k2c2": K2c2, "gru_mixer": GruMixer}[arguments.pop("network")]
+    network: nn.Module = kind(arguments.pop("outputs"), **arguments)
+    return network
+
+
+def write_network(
+    path: Path,
+    network: nn.Module,
+    statistics: Mapping[str, npt.NDArray[Any]],
+    description: Mapping[str, Any],
+) -> None:
+    """Write a network, its input's statistics and its description as a model file."""
+    state = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    write_model(path, {**state, **name_normalisation(statistics)}, description)
 
 
 def network_from_model(
@@ -169,8 +188,6 @@ def network_from_model(
     """Return a network as its file describes it, its input's statistics, and the description."""
     tensors, description = read_model(path)
     weights, statistics = split_normalisation(tensors)
-    architecture = dict(description["architecture"])
-    kind = {"k2c2": K2c2, "gru_mixer": GruMixer}[architecture.pop("network")]
-    network: nn.Module = kind(architecture.pop("outputs"), **architecture)
+    network = build_network(description["architecture"])
     network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return network.eval(), statistics, description

@@ -216,7 +216,7 @@ class FeatureSet:
         self.attributes = self._shards[0].attributes
         self.parameters = self._shards[0].parameters
 
-    def __contains__(self, track_id: str) -> bool:
+    def __contains__(self, track_id: object) -> bool:
         return track_id in self._places
 
     @property

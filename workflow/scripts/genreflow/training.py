@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genreflow.curves import EpochRecord
+from genreflow.normalisation import Mode, input_normaliser, input_statistics
+from genreflow.partitions import Assignment, usable
 from genreflow.store import FeatureSet
 
 ADAM_EPSILON = 1e-7
@@ -67,6 +70,65 @@ class ClipInputs:
         if self._kept is not None:
             return torch.from_numpy(self._kept[rows])
         return torch.from_numpy(np.stack([self._read(int(row)) for row in rows]))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The clips that train a network and those that choose its epoch.
+
+    Attributes
+    ----------
+    track_ids
+        The clip of each row.
+    inputs
+        Of every row.
+    classes
+        Class index of every row, on the device.
+    train, valid
+        Which rows train and which validate.
+    statistics
+        What the inputs' normalisation took from the training clips; often nothing.
+    """
+
+    track_ids: list[str]
+    inputs: ClipInputs
+    classes: Tensor
+    train: npt.NDArray[np.int64]
+    valid: npt.NDArray[np.int64]
+    statistics: dict[str, npt.NDArray[np.float64]]
+
+
+def training_set(
+    features: FeatureSet,
+    assignments: Sequence[Assignment],
+    *,
+    labels: Sequence[str],
+    normalisation: Mode,
+    memory_gb: float,
+    device: torch.device,
+) -> TrainingSet:
+    """Return the training and validation clips of a fold that are in the caches.
+
+    Raises
+    ------
+    UserError
+        All clips of either are in quarantine.
+    """
+    clips = usable(assignments, features, roles=["train", "valid"])
+    track_ids = [clip.track_id for clip in clips]
+    train, valid = (
+        np.array([row for row, clip in enumerate(clips) if clip.role == role])
+        for role in ("train", "valid")
+    )
+    statistics = input_statistics(features, [track_ids[row] for row in train], normalisation)
+    inputs = ClipInputs(
+        features,
+        track_ids,
+        normalise=input_normaliser(normalisation, statistics),
+        memory_gb=memory_gb,
+    )
+    classes = torch.tensor([labels.index(clip.label) for clip in clips], device=device)
+    return TrainingSet(track_ids, inputs, classes, train, valid, statistics)
 
 
 def choose_device(device: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -143,15 +205,17 @@ def batches(rows: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.i
         yield rows[start:end]
 
 
+def fit_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an expert's or a mixer's configuration that `train_network` takes."""
+    return {key: settings[key] for key in ("epochs", "batch", "learning_rate", "decay", "model")}
+
+
 def train_network(
     network: nn.Module,
-    inputs: ClipInputs,
+    data: TrainingSet,
     objective: Objective,
-    classes: Tensor,
     *,
     prepare: Callable[[Tensor], Tensor],
-    train_rows: npt.NDArray[np.int64],
-    valid_rows: npt.NDArray[np.int64],
     epochs: int,
     batch: int,
     learning_rate: float,
@@ -167,12 +231,10 @@ def train_network(
     ----------
     network
         On the device to train on; changed in place.
-    inputs, classes
-        Of every row; classes on the device.
     prepare
         `image` or `frames`.
-    train_rows, valid_rows
-        Which rows train and which choose the model.
+    model
+        Which epoch's weights are kept.
     report_step
         Called with the clips done, the clips of the whole training, and the last loss.
 
@@ -188,27 +250,27 @@ def train_network(
     best: dict[str, Tensor] = {}
     best_epoch, best_score, step = 0, -np.inf, 0
     curve = []
-    total = epochs * len(train_rows)
+    total = epochs * len(data.train)
     for epoch in range(1, epochs + 1):
         network.train()
         loss_sum, correct, rate = 0.0, 0, learning_rate
         done = 0
-        for rows in batches(rng.permutation(train_rows), batch):
+        for rows in batches(rng.permutation(data.train), batch):
             rate = learning_rate / (1 + decay * step)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-            logits = network(prepare(inputs.batch(rows).to(device)))
+            logits = network(prepare(data.inputs.batch(rows).to(device)))
             losses, scores = objective(logits, rows, True)
             losses.mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             step += 1
             done += len(rows)
             loss_sum += float(losses.detach().sum())
-            correct += int((scores.argmax(1) == classes[rows]).sum())
-            report_step((epoch - 1) * len(train_rows) + done, total, loss_sum / done)
+            correct += int((scores.argmax(1) == data.classes[rows]).sum())
+            report_step((epoch - 1) * len(data.train) + done, total, loss_sum / done)
         valid_loss, valid_accuracy = evaluate_network(
-            network, inputs, objective, classes, prepare=prepare, rows=valid_rows, batch=batch
+            network, data, objective, prepare=prepare, rows=data.valid, batch=batch
         )
         record = EpochRecord(
             epoch, step, rate, loss_sum / done, correct / done, valid_loss, valid_accuracy
@@ -228,9 +290,8 @@ def train_network(
 
 def evaluate_network(
     network: nn.Module,
-    inputs: ClipInputs,
+    data: TrainingSet,
     objective: Objective,
-    classes: Tensor,
     *,
     prepare: Callable[[Tensor], Tensor],
     rows: npt.NDArray[np.int64],
@@ -242,10 +303,10 @@ def evaluate_network(
     loss, correct = 0.0, 0
     with torch.inference_mode():
         for chunk in batches(rows, batch):
-            logits = network(prepare(inputs.batch(chunk).to(device)))
+            logits = network(prepare(data.inputs.batch(chunk).to(device)))
             losses, scores = objective(logits, chunk, False)
             loss += float(losses.sum())
-            correct += int((scores.argmax(1) == classes[chunk]).sum())
+            correct += int((scores.argmax(1) == data.classes[chunk]).sum())
     return loss / len(rows), correct / len(rows)
 
 

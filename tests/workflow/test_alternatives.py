@@ -1,0 +1,57 @@
+"""The demo's source, several seeds, and every alternative that is not the default, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from harness import SMALL, merge, run_snakemake
+
+ALTERNATIVES = {
+    "audio": {"resampler": "kaiser_fast"},
+    "hpss": {"conserve": "power", "margin": 2.0},
+    "modulation": {"spectrogram": "power"},
+    "dnn": {"initialisation": "he_normal", "epochs": 2},
+    "rf": {"decision": "mean_proba", "max_features": "log2"},
+    "expert": {"normalisation": "train_freq", "model": "last", "epochs": 1},
+    "mixer": {"frozen_batchnorm": "keras224_bn", "model": "val_accuracy"},
+    "partitions": {"random_draws": "independent"},
+    "training": {"memory_gb": 0.001},
+    "seeds": [0, 3],
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alternatives")
+    config = merge(SMALL, ALTERNATIVES) | {
+        # A dataset of the papers' name: the published figures belong beside its results.
+        "datasets": {"gtzan": {"source": "synthetic", "seeds": [0], "artists": 4, "seconds": 6}},
+        "experiments": [
+            {"dataset": "gtzan", "partition": "split", "systems": ["SF+TF", "MoER"]},
+            {"dataset": "gtzan", "partition": "random", "systems": ["SF"]},
+        ],
+    }
+    outcome = run_snakemake(folder, config, "--", "results/tables.csv")
+    assert outcome.status == 0, outcome.output[-6000:]
+    return folder
+
+
+def test_every_seed_has_its_rows_and_their_mean(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables.csv", dtype={"seed": str})
+    accuracies = table[table["metric"] == "accuracy"].set_index(["partition", "system", "seed"])
+    for partition, system in (("split", "SF+TF"), ("split", "MoER"), ("random", "SF")):
+        values = [accuracies.loc[(partition, system, seed), "value"] for seed in ("0", "3")]
+        mean = accuracies.loc[(partition, system, "mean")]
+        assert mean["value"] == pytest.approx(sum(values) / 2, abs=0.01)
+        assert pd.notna(mean["std"])
+
+
+def test_only_the_papers_own_experiments_are_compared(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables.csv")
+    accuracies = table[table["metric"] == "accuracy"]
+    published = accuracies.set_index("partition")["published"]
+    assert (published["random"] == 78.2).all()
+    assert published["split"].isna().all()
+    assert accuracies.loc[accuracies["partition"] == "random", "note"].str.contains("publ").all()
