@@ -1,6 +1,9 @@
 """Clips: the manifest of a dataset, and its audio as 22 050 Hz mono.
 
-Out: results/{dataset}/manifest.csv, features/audio/{shard}.h5 (clips, samples), quarantine.csv.
+A shard's clips are a file of their own, whose params hold which clips it has and the state of
+their files: one more clip, or a repaired file, changes one shard and no other.
+
+Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.h5 (clips, samples), quarantine.csv.
 """
 
 
@@ -21,10 +24,26 @@ rule write_manifest:
         command("write_manifest") + "--manifest {output.manifest:q}"
 
 
+rule write_shard:
+    output:
+        clips="results/{dataset}/shards/{shard}.csv",
+    log:
+        "results/logs/write_shard/{dataset}/{shard}.log",
+    benchmark:
+        "results/benchmarks/write_shard/{dataset}/{shard}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=shard_parameters,
+    shell:
+        command("write_shard") + "--clips {output.clips:q}"
+
+
 rule synthesise_audio:
     input:
-        # ancient: which clips a shard holds is in params, so that a clip changes one shard only.
-        manifest=ancient("results/{dataset}/manifest.csv"),
+        clips="results/{dataset}/shards/{shard}.csv",
     output:
         audio=directory("results/{dataset}/audio/{shard}"),
     log:
@@ -38,14 +57,13 @@ rule synthesise_audio:
     params:
         config=depends("synthesise_audio", synthesis_parameters),
     shell:
-        command("synthesise_audio")
-        + "--manifest {input.manifest:q} --audio {output.audio:q}"
+        command("synthesise_audio") + "--clips {input.clips:q} --audio {output.audio:q}"
 
 
 rule resample_audio:
     input:
         rendered_audio,
-        manifest=ancient("results/{dataset}/manifest.csv"),
+        clips="results/{dataset}/shards/{shard}.csv",
     output:
         audio="results/{dataset}/features/audio/{shard}.h5",
         report="results/{dataset}/audio_reports/{shard}.csv",
@@ -61,7 +79,7 @@ rule resample_audio:
         config=depends("resample_audio", resample_parameters),
     shell:
         command("resample_audio")
-        + "--manifest {input.manifest:q} --audio {output.audio:q} --report {output.report:q}"
+        + "--clips {input.clips:q} --audio {output.audio:q} --report {output.report:q}"
 
 
 rule collect_quarantine:
@@ -78,6 +96,8 @@ rule collect_quarantine:
         "results/logs/collect_quarantine/{dataset}.log",
     benchmark:
         "results/benchmarks/collect_quarantine/{dataset}.tsv"
+    # As soon as it can: when too many clips are set aside, the run should stop early.
+    priority: 100
     threads: 1
     resources:
         mem_mb=500,

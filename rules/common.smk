@@ -13,17 +13,11 @@ sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
-from genreflow.manifest import (
-    Clip,
-    labels,
-    membership_digest,
-    read_manifest,
-    shard_clips,
-)
+from genreflow.manifest import labels, membership_digest, shard_clips
 from genreflow.partitions import base_partition, check_partition, number_of_folds
 from genreflow.provenance import code_digest
 from genreflow.store_layouts import LAYOUTS
-from genreflow.synthesis import clip_table
+from genreflow.sources import source_clips
 from genreflow.systems import (
     EXPERT_SYSTEMS,
     EXPERTS,
@@ -46,13 +40,9 @@ INPUTS = {name: f"mel_{name}" for name in ("original", "harmonic", "percussive")
 INPUTS |= {"modulation": "modulation", "mfcc": "mfcc"}
 
 
-def dataset_clips(name, dataset):
-    """Return the clips of a dataset without touching its audio."""
-    if dataset.source == "manifest":
-        return read_manifest(Path(dataset.manifest))
-    planted = clip_table(seeds=dataset.seeds, artists=dataset.artists)
-    clips = [Clip(p.track_id, p.track_id, p.label, p.group, p.split) for p in planted]
-    return sorted(clips, key=lambda clip: clip.track_id)
+def rendered_folder(name):
+    """Return the folder in which a dataset's synthesised clips are rendered."""
+    return f"results/{name}/audio"
 
 
 try:
@@ -61,7 +51,8 @@ try:
     CONFIG = load(read_yaml(BASE / "config" / "config.yaml"), config)
     SETTINGS = {name: CONFIG.settings(name) for name in CONFIG.datasets}
     CLIPS = {
-        name: dataset_clips(name, dataset) for name, dataset in CONFIG.datasets.items()
+        name: source_clips(dataset.model_dump(), rendered=rendered_folder(name))
+        for name, dataset in CONFIG.datasets.items()
     }
     for experiment in CONFIG.experiments:
         check_partition(
@@ -148,15 +139,34 @@ def folds(pattern):
 # Clips.
 
 
-def manifest_parameters(wildcards):
+def source_parameters(script, wildcards, **others):
+    """Return what a list of a dataset's clips depends on."""
     dataset = CONFIG.datasets[wildcards.dataset].model_dump(exclude={"settings"})
-    digest = hashlib.sha256(
-        canonical([vars(c) for c in CLIPS[wildcards.dataset]]).encode()
+    return canonical(
+        {
+            "dataset": dataset,
+            "rendered": rendered_folder(wildcards.dataset),
+            "code": code_digest(script, SCRIPTS),
+            **others,
+        }
     )
-    value = {**dataset, "clips": digest.hexdigest()[:16]}
-    if dataset["source"] == "synthetic":
-        value["audio"] = f"results/{wildcards.dataset}/audio"
-    return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
+
+
+def manifest_parameters(wildcards):
+    clips = canonical([vars(clip) for clip in CLIPS[wildcards.dataset]])
+    digest = hashlib.sha256(clips.encode()).hexdigest()[:16]
+    return source_parameters("write_manifest", wildcards, clips=digest)
+
+
+def shard_parameters(wildcards):
+    clips = SHARDS[wildcards.dataset][wildcards.shard]
+    # Rendered files are an input of what reads them; the user's files are none, since a missing
+    # one is set aside and must not stop the planning.
+    own = CONFIG.datasets[wildcards.dataset].source == "manifest"
+    digest = membership_digest(clips, files=own)
+    return source_parameters(
+        "write_shard", wildcards, clips=digest, shard=wildcards.shard
+    )
 
 
 def synthesis_parameters(settings, wildcards):
@@ -166,20 +176,12 @@ def synthesis_parameters(settings, wildcards):
         "artists": dataset.artists,
         "seconds": dataset.seconds,
         "sample_rate": settings.audio.sample_rate,
-        "shard": wildcards.shard,
-        "shards": dataset.shards,
     }
 
 
 def resample_parameters(settings, wildcards):
     # max_quarantined is no part of it: it changes no sample.
-    clips = SHARDS[wildcards.dataset][wildcards.shard]
-    return {
-        **settings.audio.model_dump(exclude={"max_quarantined"}),
-        "shard": wildcards.shard,
-        "shards": CONFIG.datasets[wildcards.dataset].shards,
-        "clips": membership_digest(clips),
-    }
+    return settings.audio.model_dump(exclude={"max_quarantined"})
 
 
 def rendered_audio(wildcards):
@@ -227,6 +229,24 @@ KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
 def training_gpus(wildcards):
     """Return 1 where a GPU is asked for; `auto` takes one that is there, but requests none."""
     return int(SETTINGS[wildcards.dataset].training.device == "cuda")
+
+
+def inputs_mb(wildcards):
+    """Return how much of its inputs a training may keep in memory, which changes no result."""
+    return int(1000 * SETTINGS[wildcards.dataset].training.memory_gb)
+
+
+def training_mb(wildcards):
+    """Return a training's memory: its inputs and what the largest steps were seen to take."""
+    return 6000 + inputs_mb(wildcards)
+
+
+def training_threads(wildcards):
+    return SETTINGS[wildcards.dataset].training.threads
+
+
+def training_parameters(settings):
+    return settings.training.model_dump(exclude={"memory_gb"})
 
 
 def expert_inputs(wildcards):

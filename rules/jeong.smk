@@ -50,7 +50,7 @@ rule train_dnn:
         "results/benchmarks/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=training_mb,
         runtime=480,
     params:
         config=depends(
@@ -106,7 +106,7 @@ rule evaluate_forest:
         "results/benchmarks/evaluate_forest/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
     wildcard_constraints:
         system="|".join(map(re.escape, JEONG_SYSTEMS)),
-    threads: 1
+    threads: training_threads
     resources:
         mem_mb=4000,
         runtime=60,
@@ -117,10 +117,9 @@ rule evaluate_forest:
                 "rf": s.rf.model_dump(),
                 "fold": int(w.fold),
                 "seed": int(w.seed),
-                "threads": s.training.threads,
             },
         ),
     shell:
         command("evaluate_forest")
         + "--partition {input.partition:q} --segments {input.segments:q} "
-        "--predictions {output.predictions:q}"
+        "--predictions {output.predictions:q} --threads {threads}"

@@ -1,6 +1,6 @@
 """Partitions: each clip's role in each fold.
 
-In:  manifest.csv; the quarantine only stops the run when too many clips are set aside.
+In:  manifest.csv, clips in quarantine included.
 Out: partitions/{partition}.csv: fold,track_id,label,role.
 """
 
@@ -8,7 +8,6 @@ Out: partitions/{partition}.csv: fold,track_id,label,role.
 rule make_partition:
     input:
         manifest="results/{dataset}/manifest.csv",
-        gate=ancient("results/{dataset}/quarantine.csv"),
     output:
         partition="results/{dataset}/partitions/{partition}.csv",
     log:

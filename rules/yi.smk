@@ -18,16 +18,17 @@ rule train_expert:
         "results/logs/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
     benchmark:
         "results/benchmarks/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
-    threads: lambda w: SETTINGS[w.dataset].training.threads
+    threads: training_threads
     resources:
-        mem_mb=8000,
+        mem_mb=training_mb,
+        inputs_mb=inputs_mb,
         runtime=1440,
         gpu=training_gpus,
     params:
         config=depends(
             "train_expert",
             lambda s, w: {
-                **s.training.model_dump(),
+                **training_parameters(s),
                 "expert_settings": s.expert.model_dump(),
                 "expert": w.expert,
                 "pools": s.expert_pools(w.expert),
@@ -38,6 +39,7 @@ rule train_expert:
     shell:
         KEEP_MEMORY
         + command("train_expert")
+        + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --inputs {input.inputs:q} "
         "--model {output.model:q} --curve {output.curve:q}"
 
@@ -52,19 +54,21 @@ rule predict_expert:
         "results/logs/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
     benchmark:
         "results/benchmarks/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
-    threads: lambda w: SETTINGS[w.dataset].training.threads
+    threads: training_threads
     resources:
-        mem_mb=6000,
+        mem_mb=training_mb,
+        inputs_mb=inputs_mb,
         runtime=120,
         gpu=training_gpus,
     params:
         config=depends(
             "predict_expert",
-            lambda s, w: {**s.training.model_dump(), "batch": s.expert.batch},
+            lambda s, w: {**training_parameters(s), "batch": s.expert.batch},
         ),
     shell:
         KEEP_MEMORY
         + command("predict_expert")
+        + "--inputs-mb {resources.inputs_mb} "
         + "--model {input.model:q} --inputs {input.inputs:q} "
         "--probabilities {output.probabilities:q}"
 
@@ -108,16 +112,17 @@ rule train_mixer:
         "results/logs/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.log",
     benchmark:
         "results/benchmarks/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.tsv"
-    threads: lambda w: 1 if w.mixer == "moer" else SETTINGS[w.dataset].training.threads
+    threads: lambda w: 1 if w.mixer == "moer" else training_threads(w)
     resources:
-        mem_mb=8000,
+        mem_mb=training_mb,
+        inputs_mb=inputs_mb,
         runtime=1440,
         gpu=training_gpus,
     params:
         config=depends(
             "train_mixer",
             lambda s, w: {
-                **s.training.model_dump(),
+                **training_parameters(s),
                 "mixer_settings": s.mixer.model_dump(),
                 "mixer": w.mixer,
                 "experts": SPECTROGRAM_EXPERTS,
@@ -132,6 +137,7 @@ rule train_mixer:
     shell:
         KEEP_MEMORY
         + command("train_mixer")
+        + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
         "--inputs {input.inputs:q} --model {output.model:q} --curve {output.curve:q} "
         "{params.rerun}"
@@ -151,16 +157,17 @@ rule evaluate_mixture:
         "results/benchmarks/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
     wildcard_constraints:
         system="|".join(MIXTURE_SYSTEMS),
-    threads: 1
+    threads: lambda w: training_threads(w) if w.system == "MoEC" else 1
     resources:
-        mem_mb=6000,
+        mem_mb=training_mb,
+        inputs_mb=inputs_mb,
         runtime=60,
         gpu=training_gpus,
     params:
         config=depends(
             "evaluate_mixture",
             lambda s, w: {
-                **(s.training.model_dump() if w.system != "MoEB" else {}),
+                **(training_parameters(s) if w.system != "MoEB" else {}),
                 "system": w.system,
                 "experts": SPECTROGRAM_EXPERTS,
                 "batch": s.mixer.batch,
@@ -171,6 +178,7 @@ rule evaluate_mixture:
     shell:
         KEEP_MEMORY
         + command("evaluate_mixture")
+        + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
         "--model {input.model:q} --inputs {input.inputs:q} "
         "--predictions {output.predictions:q}"

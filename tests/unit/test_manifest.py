@@ -235,18 +235,18 @@ def test_pinned_number_of_shards_is_kept(pinned: int) -> None:
 def test_digest_follows_each_files_content_and_presence(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     clips = [Clip("a", str(path), "rock"), Clip("b", str(tmp_path / "b.mp3"), "rock")]
-    absent = membership_digest(clips)
+    absent = membership_digest(clips, files=True)
     path.write_bytes(b"12345")
     os.utime(path, ns=(0, 1))
-    present = membership_digest(clips)
-    assert membership_digest(clips) == present
+    present = membership_digest(clips, files=True)
+    assert membership_digest(clips, files=True) == present
     os.utime(path, ns=(0, 2))
-    touched = membership_digest(clips)
+    touched = membership_digest(clips, files=True)
     path.write_bytes(b"123456")
     os.utime(path, ns=(0, 2))
-    grown = membership_digest(clips)
+    grown = membership_digest(clips, files=True)
     assert len({absent, present, touched, grown}) == 4
     # A label or split is no matter of the audio.
     relabelled = [Clip("a", str(path), "pop", "group", "train"), clips[1]]
-    assert membership_digest(relabelled) == grown
-    assert membership_digest(clips[:1]) != grown
+    assert membership_digest(relabelled, files=True) == grown
+    assert membership_digest(clips[:1], files=True) != grown

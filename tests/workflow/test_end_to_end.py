@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from harness import ALL_SYSTEMS, SMALL, run_snakemake, write_collection, write_tone
+from harness import ALL_SYSTEMS, SMALL, merge, run_snakemake, write_collection, write_tone
 from safetensors import safe_open
 
 FORMATS = [("wav", 44100), ("flac", 22050), ("ogg", 48000), ("mp3", 44100)]
@@ -180,32 +182,68 @@ def test_finished_run_has_nothing_to_do(finished: Path) -> None:
     assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
 
 
-@pytest.mark.parametrize(
-    ("section", "key", "value", "rerun", "kept"),
-    [
-        ("rf", "trees", 21, {"evaluate_forest"}, {"train_dnn", "train_expert", "compute_stft"}),
-        ("cepstrum", "epsilon", 1e-3, {"compute_cepstrogram", "train_dnn"},
-         {"compute_stft", "separate_hpss", "train_expert"}),
-        ("mel", "n_mels", 80, {"compute_mel", "train_expert", "train_mixer"},
-         {"compute_stft", "separate_hpss", "train_dnn", "compute_cepstrogram"}),
-        ("mixer", "learning_rate", 1e-3, {"train_mixer", "evaluate_mixture"},
-         {"train_expert", "predict_expert", "train_dnn"}),
-        ("audio", "max_quarantined", 0.2, {"collect_quarantine"}, {"resample_audio"}),
-    ],
-)  # fmt: skip
-def test_one_changed_parameter_reruns_what_depends_on_it(
-    finished: Path, section: str, key: str, value: object, rerun: set[str], kept: set[str]
-) -> None:
-    changed = configuration()
-    changed[section] = {**changed.get(section, {}), key: value}  # type: ignore[dict-item]
-    outcome = run_snakemake(finished, changed, "-n", "--", "results/tables.csv", "features")
-    planned = {
+def planned(folder: Path, config: dict[str, object]) -> Counter[str]:
+    """Return how many jobs of each rule a run would have."""
+    outcome = run_snakemake(folder, config, "-n", "--", "results/tables.csv", "features")
+    assert outcome.status == 0, outcome.output[-3000:]
+    return Counter(
         line.split()[1].rstrip(":")
         for line in outcome.output.splitlines()
         if line.startswith(("rule ", "localrule "))
-    }
-    assert rerun <= planned
-    assert not kept & planned
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "rerun", "kept"),
+    [
+        ({"rf": {"trees": 21}}, {"evaluate_forest"}, {"train_dnn", "train_expert", "compute_stft"}),
+        ({"cepstrum": {"epsilon": 1e-3}}, {"compute_cepstrogram", "train_dnn"},
+         {"compute_stft", "separate_hpss", "train_expert"}),
+        ({"mel": {"n_mels": 80}}, {"compute_mel", "train_expert", "train_mixer"},
+         {"compute_stft", "separate_hpss", "train_dnn", "compute_cepstrogram"}),
+        ({"mixer": {"learning_rate": 1e-3}}, {"train_mixer", "evaluate_mixture"},
+         {"train_expert", "predict_expert", "train_dnn"}),
+        ({"audio": {"max_quarantined": 0.2}}, {"collect_quarantine", "make_tables"},
+         {"resample_audio", "make_partition", "train_dnn"}),
+        ({"audio": {"max_quarantined": 0.2}, "partitions": {"seed": 5}},
+         {"collect_quarantine", "make_partition", "train_dnn"}, {"resample_audio", "compute_stft"}),
+        ({"training": {"memory_gb": 3.0}}, {"train_dnn"}, {"train_expert", "train_mixer"}),
+    ],
+)  # fmt: skip
+def test_a_changed_parameter_reruns_what_depends_on_it(
+    finished: Path, changes: dict[str, object], rerun: set[str], kept: set[str]
+) -> None:
+    found = set(planned(finished, merge(configuration(), changes)))
+    assert rerun <= found
+    assert not kept & found
+
+
+def test_one_more_clip_changes_one_shard(finished: Path) -> None:
+    manifest = finished / "manifest.csv"
+    before = manifest.read_text()
+    try:
+        manifest.write_text(before + "extra,clip 00.wav,high,artist 9,train\n")
+        found = planned(finished, configuration())
+    finally:
+        manifest.write_text(before)
+    for rule in ("write_shard", "resample_audio", "compute_stft", "separate_hpss"):
+        assert found[rule] == 1, rule
+    assert found["make_partition"] == 3
+    assert found["train_dnn"] > 0
+
+
+def test_a_replaced_file_changes_its_shard_and_what_follows(finished: Path) -> None:
+    clip = finished / "clip 00.wav"
+    before = clip.stat()
+    try:
+        os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+        # Together with another key, whose job is a descendant of the shard's.
+        found = planned(finished, merge(configuration(), {"rf": {"trees": 21}}))
+    finally:
+        os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert found["resample_audio"] == 1
+    assert found["evaluate_forest"] > 0
+    assert found["make_partition"] == 0
 
 
 def test_the_configuration_in_force_is_kept(finished: Path) -> None:

@@ -28,7 +28,7 @@ def main(job: Job) -> None:
         n_estimators=forest["trees"],
         max_features=forest["max_features"],
         random_state=derive_seed(params["seed"], params["fold"], "forest"),
-        n_jobs=params["threads"],
+        n_jobs=job.number("threads"),
     )
     classifier.fit(
         segments[rows].reshape(-1, segments.shape[2]),

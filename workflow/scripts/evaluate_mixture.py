@@ -34,7 +34,7 @@ def mixer_weights(job: Job, track_ids: list[str]) -> np.ndarray:
             features,
             track_ids,
             normalise=input_normaliser(description["normalisation"], statistics),
-            memory_gb=params["memory_gb"],
+            memory_gb=job.number("inputs-mb") / 1000,
         )
         return predict_probabilities(
             network, inputs, prepare=frames if recurrent else image, batch=params["batch"]

@@ -28,7 +28,7 @@ def main(job: Job) -> None:
             features,
             track_ids,
             normalise=input_normaliser(description["normalisation"], statistics),
-            memory_gb=params["memory_gb"],
+            memory_gb=job.number("inputs-mb") / 1000,
         )
         probabilities = predict_probabilities(network, inputs, prepare=image, batch=params["batch"])
     write_arrays(

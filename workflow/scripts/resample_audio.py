@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genreflow.audio import UnusableClip, decode, describe_versions, prepare_clip
-from genreflow.manifest import read_clips, shard_clips
+from genreflow.manifest import read_clips
 from genreflow.reports import AudioReport, write_reports
 from genreflow.runtime import Job, log, run
 from genreflow.store import FeatureWriter
@@ -17,7 +17,6 @@ def main(job: Job) -> None:
     audio = {key: params[key] for key in ("sample_rate", "clip_seconds", "resampler")}
     rate, seconds = audio["sample_rate"], audio["clip_seconds"]
     length = round(seconds * rate)
-    clips = shard_clips(read_clips(job.path("manifest")), params["shards"])[params["shard"]]
     reports = []
     with FeatureWriter(
         job.path("audio"),
@@ -28,7 +27,7 @@ def main(job: Job) -> None:
         hop=1,
         attributes=describe_versions(),
     ) as out:
-        for clip in clips:
+        for clip in read_clips(job.path("clips")):
             try:
                 decoded = decode(Path(clip.path), seconds=seconds)
                 samples, present = prepare_clip(

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import soundfile
-from genreflow.manifest import read_clips, shard_clips
+from genreflow.manifest import read_clips
 from genreflow.runtime import Job, log, run
 from genreflow.synthesis import clip_table, synthesise_clip
 
@@ -15,7 +15,7 @@ def main(job: Job) -> None:
     """Render the shard's clips into a folder that gets its name only when all are there."""
     params = job.params
     planted = {p.track_id: p for p in clip_table(seeds=params["seeds"], artists=params["artists"])}
-    clips = shard_clips(read_clips(job.path("manifest")), params["shards"])[params["shard"]]
+    clips = read_clips(job.path("clips"))
     folder = job.path("audio")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -44,7 +44,7 @@ def main(job: Job) -> None:
             assignments,
             labels=labels,
             normalisation=expert["normalisation"],
-            memory_gb=params["memory_gb"],
+            memory_gb=job.number("inputs-mb") / 1000,
             device=device,
         )
         log.info("%d training clips on %s", len(data.train), device)

@@ -54,7 +54,7 @@ def main(job: Job) -> None:
             assignments,
             labels=labels,
             normalisation=params["normalisation"],
-            memory_gb=params["memory_gb"],
+            memory_gb=job.number("inputs-mb") / 1000,
             device=device,
         )
         cached = torch.from_numpy(align_probabilities(files, data.track_ids)).to(device)
@@ -69,7 +69,7 @@ def main(job: Job) -> None:
                 [job.paths(f"inputs_{expert}") for expert in experts],
                 data.track_ids,
                 cached=cached,
-                memory_gb=params["memory_gb"] / len(experts),
+                memory_gb=job.number("inputs-mb") / 1000 / len(experts),
             )
         log.info("%d training clips on %s", len(data.train), device)
         progress = TrainingProgress(f"{name} fold {params['fold']}", epochs=mixer["epochs"])

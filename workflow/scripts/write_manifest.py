@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from genreflow.manifest import Clip, read_manifest, shard_clips, write_clips
+from genreflow.manifest import write_clips
 from genreflow.runtime import Job, log, run
+from genreflow.sources import source_clips
 
 
 def main(job: Job) -> None:
     """Read the source's clips and write them."""
-    if job.params["source"] == "manifest":
-        clips = read_manifest(Path(job.params["manifest"]))
-    else:
-        from genreflow.synthesis import clip_table
-
-        planted = clip_table(seeds=job.params["seeds"], artists=job.params["artists"])
-        clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
-        clips = sorted(clips, key=lambda clip: clip.track_id)
-        folder = Path(job.params["audio"])
-        clips = [
-            Clip(c.track_id, str(folder / shard / f"{c.track_id}.flac"), c.label, c.group, c.split)
-            for shard, members in shard_clips(clips, job.params["shards"]).items()
-            for c in members
-        ]
-        clips = sorted(clips, key=lambda clip: clip.track_id)
+    clips = source_clips(job.params["dataset"], rendered=job.params["rendered"])
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
 

@@ -156,18 +156,20 @@ def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, l
     return shards
 
 
-def membership_digest(clips: Iterable[Clip]) -> str:
+def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
     """Return a digest of a shard's track ids and of each file's path, size and time.
 
     It changes when a file is replaced, repaired or newly present, and only then.
     """
     digest = hashlib.sha256()
     for clip in clips:
-        try:
-            status = Path(clip.path).stat()
-            state: tuple[int, ...] = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            state = ()
+        state: tuple[int, ...] = ()
+        if files:
+            try:
+                status = Path(clip.path).stat()
+                state = (status.st_size, status.st_mtime_ns)
+            except OSError:
+                pass
         digest.update(json.dumps([clip.track_id, clip.path, *state]).encode() + b"\n")
     return digest.hexdigest()[:16]
 

@@ -33,7 +33,7 @@ def write_model(
     temporary = temporary_name(path)
     # safetensors keeps text only, so the description is one JSON value.
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
-    contiguous = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+    contiguous = {name: np.array(values, order="C") for name, values in tensors.items()}
     try:
         save_file(
             contiguous, temporary, metadata={"genreflow": json.dumps(content, sort_keys=True)}

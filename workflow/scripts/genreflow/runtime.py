@@ -51,6 +51,10 @@ class Job:
         (path,) = self._files[name]
         return path
 
+    def number(self, name: str) -> int:
+        """Return an argument that is a whole number: a resource, which changes no result."""
+        return int(str(self.path(name)))
+
     def paths(self, name: str) -> list[Path]:
         """Return all files of an argument."""
         return self._files[name]
