@@ -37,8 +37,9 @@ datasets:
     seconds: 10           # length of the rendered clips
     settings:
       audio: {clip_seconds: 10}
-      expert: {epochs: 10, batch: 8, batchnorm_momentum: 0.9}
-      mixer: {epochs: 10, batch: 8, batchnorm_momentum: 0.9}
+      expert: {epochs: 9, batch: 8, batchnorm_momentum: 0.9}
+      mixer: {epochs: 9, batch: 8, batchnorm_momentum: 0.9}
+      training: {threads: 1}
 
 # What tables.csv reports: a dataset, a partition, systems.
 #   partition: split | random | cv10, each also with _swapped; `group_disjoint: true` on any

@@ -1,0 +1,111 @@
+"""The conda environments: the lock's versions, and everything that their scripts import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
+ENVIRONMENTS = ("features", "training", "evaluation")
+#: conda-forge's names where they differ from the lock's.
+LOCK_NAMES = {
+    "matplotlib-base": "matplotlib",
+    "pysoundfile": "soundfile",
+    "pytorch": "torch",
+    "soxr-python": "soxr",
+}
+#: The lock's names where they differ from the modules'.
+MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+#: Neither is a Python package of the lock.
+NOT_LOCKED = {"python", "ffmpeg"}
+TRAINING = {
+    "compute_normalisation", "train_dnn", "aggregate_segments", "train_expert", "predict_expert",
+    "train_mixer", "evaluate_mixture",
+}  # fmt: skip
+FEATURES = {
+    "write_run_config", "write_manifest", "synthesise_audio", "resample_audio",
+    "collect_quarantine", "compute_stft", "compute_cepstrogram", "compute_cepstral_modulation",
+    "separate_hpss", "compute_mel", "compute_modulation", "compute_mfcc",
+}  # fmt: skip
+
+
+def locked_versions() -> dict[str, str]:
+    """Return the lock's versions by lower-case name, as Python 3.11 takes them."""
+    versions = {}
+    for line in (REPOSITORY / "requirements.lock").read_text(encoding="utf-8").splitlines():
+        requirement, _, marker = line.partition(";")
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==(\S+)", requirement.strip())
+        if match and '>= "3.12"' not in marker:
+            versions[match[1].lower()] = match[2]
+    return versions
+
+
+def dependencies(environment: str) -> dict[str, str]:
+    """Return an environment's constraints by conda name, empty where there is none."""
+    path = REPOSITORY / "envs" / f"{environment}.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    return {line.partition(" ")[0]: line.partition(" ")[2] for line in content["dependencies"]}
+
+
+def imported(script: str) -> set[str]:
+    """Return the third-party modules that a script and the package's modules behind it import."""
+    pending, seen, found = [script], set(), set()
+    while pending:
+        name = pending.pop()
+        path = SCRIPTS / (name.replace(".", "/") + ".py")
+        if name in seen or not path.is_file():
+            continue
+        seen.add(name)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            pending += [each for each in names if each.startswith("genreflow.")]
+            found |= {each.partition(".")[0] for each in names}
+    return found - set(sys.stdlib_module_names) - {"genreflow"}
+
+
+def environment_of(script: str) -> str:
+    """Return the environment of a script: evaluation unless it is of another class."""
+    return "training" if script in TRAINING else "features" if script in FEATURES else "evaluation"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_pin_is_the_lock_s_version(environment: str) -> None:
+    locked = locked_versions()
+    for name, constraint in dependencies(environment).items():
+        if name in NOT_LOCKED:
+            continue
+        version = locked[LOCK_NAMES.get(name, name)]
+        # conda's `=` takes every release that starts so, `==` the one release.
+        exact, prefix = f"=={version}", f"={version.rpartition('.')[0]}"
+        assert constraint in ((exact, prefix) if name == "pytorch" else (exact,)), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_is_for_a_python_that_the_lock_knows(environment: str) -> None:
+    assert dependencies(environment)["python"] == "=3.11"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_holds_what_its_scripts_import_and_no_more(environment: str) -> None:
+    scripts = [path.stem for path in SCRIPTS.glob("*.py")]
+    needed = {
+        module
+        for script in scripts
+        if environment_of(script) == environment
+        for module in imported(script)
+    }
+    names = {LOCK_NAMES.get(name, name) for name in dependencies(environment)} - NOT_LOCKED
+    assert {MODULES.get(name, name) for name in names} == needed
+
+
+def test_classes_name_existing_scripts() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.py")} >= TRAINING | FEATURES
