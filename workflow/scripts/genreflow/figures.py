@@ -303,7 +303,7 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
     axes.tick_params(axis="y", length=0, pad=8)
     values = axes.secondary_yaxis("right")
     values.set_yticks(range(len(systems)), right)
-    values.tick_params(length=0)
+    values.tick_params(length=0, pad=10)
     values.spines[:].set_visible(False)
     _accuracy_legend(figure, scores, majority)
     figure.suptitle(title)
