@@ -3,7 +3,8 @@
 A shard's clips are a file of their own, whose params hold which clips it has and the state of
 their files: one more clip, or a repaired file, changes one shard and no other.
 
-Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.h5 (clips, samples), quarantine.csv.
+Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.h5 (clips, samples),
+     quarantine.csv.
 """
 
 

@@ -309,9 +309,12 @@ class Config(Settings):
 
     def settings(self, dataset: str) -> Settings:
         """Return the settings in force for a dataset."""
-        own = {name: getattr(self, name) for name in Settings.model_fields}
-        base = Settings(**own).model_dump()
-        return Settings.model_validate(merge(base, self.datasets[dataset].settings))
+        return Settings.model_validate(self.merged_settings(dataset))
+
+    def merged_settings(self, dataset: str) -> dict[str, Any]:
+        """Return the common settings with a dataset's own over them, not yet checked."""
+        common = self.model_dump(include=set(Settings.model_fields))
+        return merge(common, self.datasets[dataset].settings)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -347,23 +350,15 @@ def load(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
             hint="add `experiments: []` to make features alone with the target `features`.",
         )
     config: Config = _validate(Config, merged, "config")
-    for name, dataset in config.datasets.items():
-        if not isinstance(dataset.settings, dict):
-            continue
-        base = {key: getattr(config, key).model_dump() if isinstance(getattr(config, key), Section)
-                else getattr(config, key) for key in Settings.model_fields}  # fmt: skip
-        settings = _validate(
-            Settings, merge(base, dataset.settings), f"config, datasets.{name}.settings"
-        )
-        _check_settings(settings, name)
+    for name in config.datasets:
+        where = f"config, datasets.{name}.settings"
+        _check_settings(_validate(Settings, config.merged_settings(name), where), name)
     _check_experiments(config)
     return config
 
 
 def canonical(value: Any) -> str:
     """Return JSON that is equal exactly when the values are: sorted keys, no spaces."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump()
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain
     )
