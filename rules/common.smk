@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 BASE = Path(workflow.basedir)
 SCRIPTS = BASE / "workflow" / "scripts"
+PUBLISHED = BASE / "config" / "published"
 sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.config import Settings, canonical, load, read_yaml
@@ -309,7 +310,7 @@ REPORTED = [
 
 
 def published_digest():
-    files = sorted((BASE / "config" / "published").glob("*_accuracy.csv"))
+    files = sorted(PUBLISHED.glob("*_accuracy.csv"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[
         :16
     ]

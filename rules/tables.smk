@@ -69,12 +69,11 @@ rule make_tables:
                 "code": code_digest("make_tables", SCRIPTS),
             }
         ),
-        published=str(BASE / "config" / "published"),
     shell:
         command("make_tables")
         + "--predictions {input.predictions:q} --tables {output.tables:q} "
         "--table-one {output.table_one:q} --matrices {output.matrices:q} "
-        "--published {params.published:q}"
+        "--published {PUBLISHED:q}"
 
 
 rule write_run_config:
