@@ -133,6 +133,7 @@ rule plot_tsne:
 rule write_report:
     input:
         tables="results/tables.csv",
+        comparisons="results/tables/mcnemar.csv",
         audio_reports=[
             f"results/{dataset}/audio_report.csv" for dataset in CONFIG.datasets
         ],
@@ -165,7 +166,8 @@ rule write_report:
         config=report_parameters(),
     shell:
         command("write_report")
-        + "--tables {input.tables:q} --audio-reports {input.audio_reports:q} "
+        + "--tables {input.tables:q} --comparisons {input.comparisons:q} "
+        "--audio-reports {input.audio_reports:q} "
         "--partitions {input.partitions:q} --predictions {input.predictions:q} "
         "--accuracy {input.accuracy:q} --matrices {input.matrices:q} --curves {input.curves:q} "
         "--tsne {input.tsne:q} --report {output.report:q}"

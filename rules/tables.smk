@@ -41,6 +41,7 @@ rule make_tables:
     output:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",
+        comparisons="results/tables/mcnemar.csv",
         matrices=[
             f"results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
             for dataset, partition, system in REPORTED
@@ -72,8 +73,8 @@ rule make_tables:
     shell:
         command("make_tables")
         + "--predictions {input.predictions:q} --tables {output.tables:q} "
-        "--table-one {output.table_one:q} --matrices {output.matrices:q} "
-        "--published {PUBLISHED:q}"
+        "--table-one {output.table_one:q} --comparisons {output.comparisons:q} "
+        "--matrices {output.matrices:q} --published {PUBLISHED:q}"
 
 
 rule write_run_config:

@@ -21,7 +21,7 @@ from genreflow.html_report import (
 )
 from genreflow.partitions import Assignment
 from genreflow.reports import AudioReport
-from genreflow.scores import MEAN, Score
+from genreflow.scores import MEAN, Comparison, Score, read_comparisons
 
 HOSTILE = '<script>alert("1")</script> & co'
 VOID = {"meta", "img", "br"}
@@ -84,6 +84,7 @@ def experiment(tmp_path: Path) -> ExperimentSection:
             Score("SF", "Jeong 2016", "0", 37.5, 30.0, 8, None, 13.68, 69.43, 3, 48.3, HOSTILE),
             Score("MFCC", "Yi 2019", "0", 25.0, None, 8, None, 7.15, 59.07, 2),
         ],
+        comparisons=[Comparison("0", "SF", "MFCC", 12.5, 1, 0, 8, 1.0)],
         accuracy=Image(path, "accuracy of each system"),
         matrices=[Image(path, f"matrix of {HOSTILE}")],
         curves=Image(path, "loss by epoch", "A caption."),
@@ -157,6 +158,43 @@ def test_means_over_seeds_have_a_deviation_and_no_interval(
         render_report([dataset], [replace(experiment, seeds=[0, 1], scores=scores)], versions={})
     )
     assert "SF mean 40.00 ± 3.50 – – / 8 35.00" in re.sub(r" +", " ", page.text)
+
+
+def test_differences_that_pass_the_corrected_test_are_listed(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    pairs = [
+        Comparison("0", "SF", "MFCC", -25.0, 4, 24, 80, 0.0021),
+        Comparison("0", "SF", "TF", 5.0, 6, 2, 80, 0.29),
+    ]
+    page = Page(render_report([dataset], [replace(experiment, comparisons=pairs)], versions={}))
+    text = re.sub(r" +", " ", page.text)
+    assert "1 of 2 pairs of systems differ" in text
+    assert "MFCC SF 25.0 24 4 80 0.0021" in text
+    assert "0.29" not in text
+
+
+def test_no_difference_is_said_to_be_one(
+    dataset: DatasetSection, experiment: ExperimentSection
+) -> None:
+    text = Page(render_report([dataset], [experiment], versions={})).text
+    assert "0 of 1 pairs of systems differ" in text
+    assert "Pairs that differ" not in text
+    alone = Page(render_report([dataset], [replace(experiment, comparisons=[])], versions={}))
+    assert "pairs of systems" not in alone.text
+
+
+def test_comparisons_are_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "mcnemar.csv"
+    path.write_text(
+        "dataset,partition,seed,system_a,system_b,n,both_right,only_a,only_b,both_wrong,"
+        "difference,p,p_holm\n"
+        "NA,split,1,SF,TF,42,10,3,12,17,-21.43,0.03516,0.1055\n"
+        "NA,random,1,SF,TF,42,10,12,3,17,21.43,0.03516,0.1055\n"
+    )
+    (found,) = read_comparisons(path, "NA", "split")
+    assert found == Comparison("1", "SF", "TF", -21.43, 3, 12, 42, 0.1055)
+    assert (found.better, found.worse) == ("TF", "SF")
 
 
 def test_a_run_without_experiments_has_a_report() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genreflow.comparisons import compare_systems
 from genreflow.evaluation import figure_of_merit
 from genreflow.predictions import read_predictions
 from genreflow.runtime import Job, log, run
@@ -18,11 +19,12 @@ from genreflow.tables import (
 def main(job: Job) -> None:
     """Evaluate every system of every experiment."""
     published = read_published(job.path("published"))
-    rows = []
+    results, rows = [], []
     for experiment, source, matrix in zip(
         job.params["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
     ):
         result = Evaluated(**experiment, predictions=read_predictions(source))
+        results.append(result)
         rows += tidy_rows(result, published)
         # Pooled over folds and seeds, as the papers pool their runs.
         pooled = figure_of_merit(
@@ -33,6 +35,11 @@ def main(job: Job) -> None:
         write_table(pooled, matrix, index=True)
     tidy = tidy_table(rows)
     write_table(table_one(tidy), job.path("table-one"), index=True)
+    comparisons = compare_systems(results)
+    # Probabilities need digits that count, not places.
+    comparisons.to_csv(
+        job.path("comparisons"), index=False, float_format="%.4g", lineterminator="\n"
+    )
     write_table(tidy, job.path("tables"))
     log.info("%d rows", len(tidy))
 

@@ -12,13 +12,15 @@ from typing import Any
 
 from genreflow.partitions import Assignment
 from genreflow.reports import AudioReport
-from genreflow.scores import Score
+from genreflow.scores import Comparison, Score
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
     "genreflow", "numpy", "scipy", "scikit-learn", "torch", "librosa", "soxr", "h5py", "pandas",
     "matplotlib", "snakemake",
 )  # fmt: skip
+#: Corrected probability below which a difference between systems is reported as one.
+SIGNIFICANT = 0.05
 ROLES = ("train", "valid", "test")
 
 
@@ -48,6 +50,7 @@ class ExperimentSection:
     roles: Mapping[str, str]
     majority: float
     scores: Sequence[Score]
+    comparisons: Sequence[Comparison]
     accuracy: Image
     matrices: Sequence[Image]
     curves: Image
@@ -85,7 +88,7 @@ def render_report(
         keep_trailing_newline=True,
     )
     return environment.get_template("report.html").render(
-        datasets=datasets, experiments=experiments, versions=versions
+        datasets=datasets, experiments=experiments, versions=versions, significant=SIGNIFICANT
     )
 
 

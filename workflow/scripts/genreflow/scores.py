@@ -71,6 +71,49 @@ def read_scores(path: Path, dataset: str, partition: str) -> list[Score]:
     return scores
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same test clips: McNemar's test, corrected for the pairs of a seed."""
+
+    seed: str
+    system_a: str
+    system_b: str
+    difference: float
+    only_a: int
+    only_b: int
+    n: int
+    p_holm: float
+
+    @property
+    def better(self) -> str:
+        """The system with more right clips."""
+        return self.system_a if self.difference > 0 else self.system_b
+
+    @property
+    def worse(self) -> str:
+        """The other one."""
+        return self.system_b if self.difference > 0 else self.system_a
+
+
+def read_comparisons(path: Path, dataset: str, partition: str) -> list[Comparison]:
+    """Return a partition's pairs of systems from ``mcnemar.csv``, in its order."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [
+            Comparison(
+                seed=row["seed"],
+                system_a=row["system_a"],
+                system_b=row["system_b"],
+                difference=float(row["difference"]),
+                only_a=int(row["only_a"]),
+                only_b=int(row["only_b"]),
+                n=int(row["n"]),
+                p_holm=float(row["p_holm"]),
+            )
+            for row in csv.DictReader(handle)
+            if (row["dataset"], row["partition"]) == (dataset, partition)
+        ]
+
+
 def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Return the labels and the figure-of-merit matrix of a file from ``make_tables``.
 
