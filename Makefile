@@ -1,4 +1,4 @@
-# make tables · make test · make report: each sets up .venv from the lock first, if needed.
+# make tables · test · test-all · report: each sets up .venv from the lock first, if needed.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
@@ -7,7 +7,7 @@ LOCK := requirements.lock
 STAMP := $(VENV)/.installed-$(shell cksum < $(LOCK) | cut -d' ' -f1)
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: tables report test lint config env clean-env
+.PHONY: tables report test test-all lint config env clean-env
 
 tables: env
 	$(RUN) snakemake --cores $(CORES) results/tables.csv results/run_config.yaml
@@ -16,6 +16,9 @@ report: env
 	$(RUN) snakemake --cores $(CORES) -- report
 
 test: env lint
+	$(RUN) python -m pytest -m "not long"
+
+test-all: env lint
 	$(RUN) python -m pytest
 
 lint: env
@@ -26,7 +29,7 @@ lint: env
 
 # The files that follow from the configuration's schema.
 config: env
-	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.config_file config
+	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.config_file .
 
 env: $(STAMP)
 

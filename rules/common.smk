@@ -212,8 +212,15 @@ def network_moments(wildcards):
     return shards({"sf": "stft", "tf": "cepstrogram"}[wildcards.network])(wildcards)
 
 
+def networks_partition(wildcards):
+    """Return the partition whose networks the forest of a partition builds on."""
+    if SETTINGS[wildcards.dataset].partitions.swapped_networks == "retrained":
+        return wildcards.partition
+    return base_partition(wildcards.partition)
+
+
 def forest_segments(wildcards):
-    partition = base_partition(wildcards.partition)
+    partition = networks_partition(wildcards)
     return [
         fold_file(wildcards, "segments", f"{network}.h5", partition=partition)
         for network in FOREST_INPUTS[wildcards.system]
@@ -329,7 +336,7 @@ def trained_networks(wildcards):
         *required_experts(systems),
         *(system.lower() for system in systems if system in ("MoEC", "MoER")),
     ]
-    chosen = [(network, base_partition(wildcards.partition)) for network in jeong]
+    chosen = [(network, networks_partition(wildcards)) for network in jeong]
     chosen += [(network, wildcards.partition) for network in yi]
     return [
         (network, partition, seed, fold)
@@ -367,7 +374,7 @@ def mapped_networks(wildcards):
 
 
 def mapped_segments(wildcards):
-    partition = base_partition(wildcards.partition)
+    partition = networks_partition(wildcards)
     first = SETTINGS[wildcards.dataset].seeds[0]
     return [
         fold_file(

@@ -6,7 +6,8 @@ Out: models/{partition}/seed{seed}/fold{fold}/{sf,tf}.safetensors with their lea
      predictions, one file a system, seed and fold.
 
 A swapped partition exchanges valid and test for the forest only: the networks are those of the
-partition itself (SPEC section 8), so they are neither trained nor stored twice.
+partition itself, so they are neither trained nor stored twice
+(`partitions.swapped_networks: shared`).
 """
 
 

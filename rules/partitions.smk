@@ -22,7 +22,7 @@ rule make_partition:
         config=depends(
             "make_partition",
             lambda s, w: {
-                **s.partitions.model_dump(),
+                **s.partitions.model_dump(exclude={"swapped_networks"}),
                 "dataset": w.dataset,
                 "partition": w.partition,
             },

@@ -119,6 +119,11 @@ class Partitions(Section):
     cv_validation_folds: int = Field(
         1, ge=1, le=8, description="Of the nine training folds of cv10, how many validate."
     )
+    swapped_networks: Literal["shared", "retrained"] = Field(
+        "shared",
+        description="Swapped partitions, Jeong 2016: the networks of the partition itself, or "
+        "others that are stopped on its test part.",
+    )
 
 
 class Dnn(Section):

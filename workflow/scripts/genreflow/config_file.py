@@ -1,6 +1,7 @@
 """The documented files that follow from the configuration's schema.
 
-``python -m genreflow.config_file FOLDER`` writes ``config.yaml`` and ``schema.json`` there.
+``python -m genreflow.config_file REPOSITORY`` writes them: the default configuration, the JSON
+schema, and the page on deviations.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic.fields import FieldInfo
 
 from genreflow.config import Config, Section, Settings
+from genreflow.deviations import OWN, READINGS, STAGES, STATED, Fixed, Reading
 
 HEADER = """\
 # Every key of genreflow with its default.  Don't edit it for your own music: write a second file
@@ -54,6 +57,47 @@ experiments:
     systems: [SF, TF, SF+TF]
 """
 
+DEVIATIONS = """\
+# Deviations and open points
+
+What the two papers leave open or contradict, what the authors' published code does there, and what genreflow does.
+`make config` makes this page from the schema of the configuration and from `workflow/scripts/genreflow/deviations.py`, and a test compares the two.
+
+| letter | status |
+| --- | --- |
+| O | open: no source settles it, so the default is our choice |
+| R | read from the authors' published code or weights |
+| A | follows from the paper by arithmetic |
+
+What the papers do state is in the [last section](#keys-that-follow-a-paper-or-belong-to-the-workflow).
+
+The authors' code is that of Yi 2019, [github.com/superlyy/apsipa_2019](https://github.com/superlyy/apsipa_2019), for librosa and Keras 2.2.4: features, networks, and weights of the spectrogram experts for FMA-small, but no training scripts.
+For Jeong 2016 we know of no code.
+Quotes are verbatim.
+
+How much any of these points changes an accuracy has not been measured here.
+
+## Switching
+
+"(authors)" marks the value of the authors' code, "(paper)" the one that follows the paper's words.
+Where a default has no reason beside it, it follows the code, since the published accuracies are the code's.
+
+Put a block in your own configuration file, beside `datasets` and `experiments`.
+The authors' behaviour, where our defaults differ from it:
+
+```yaml
+{authors}```
+
+The paper's words, where our defaults differ from them:
+
+```yaml
+{paper}```
+
+With `keras224_bn` the mixers train much more slowly, since the experts run in every batch.
+No key switches these points, in which genreflow differs from the authors' code: {differs}.
+The demo has shorter clips and trainings of its own, see `config/config.yaml`.
+"""  # noqa: E501
+
 
 def render_config() -> str:
     """Return the documented default configuration as YAML."""
@@ -74,10 +118,128 @@ def render_schema() -> str:
     return json.dumps(Config.model_json_schema(), indent=2) + "\n"
 
 
+def render_deviations() -> str:
+    """Return the page on what the papers leave open and what genreflow does, as Markdown."""
+    fields = dict(_leaves(Settings, ""))
+    switches = {
+        who: yaml.safe_dump(_switched(fields, who), default_flow_style=None, sort_keys=False)
+        for who in ("authors", "paper")
+    }
+    differs = [fixed.item for stage in STAGES for fixed in stage.fixed if fixed.differs]
+    page = [DEVIATIONS.format(**switches, differs=", ".join(differs))]
+    for stage in STAGES:
+        page.append(f"## {stage.title}\n")
+        page += _table(
+            ("key", "default", "other values", "the paper", "the authors' code; our reason"),
+            (_reading_row(key, reading, fields[key]) for key, reading in stage.readings.items()),
+        )
+        page.append("Without a key:\n")
+        page += _table(
+            ("item", "what is done", "the paper", "source or reason"), map(_fixed_row, stage.fixed)
+        )
+    page.append("## Keys that follow a paper or belong to the workflow\n")
+    page += _table(
+        ("key", "default", "stated in"),
+        ((f"`{key}`", f"`{_yaml(fields[key].default)}`", place) for key, place in STATED.items()),
+    )
+    page += _table(
+        ("key", "default", "for the workflow"),
+        ((f"`{key}`", f"`{_yaml(fields[key].default)}`", use) for key, use in OWN.items()),
+    )
+    return "\n".join(page).strip() + "\n"
+
+
+def _leaves(model: type[Section], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the dotted name of every key with its field."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, Section):
+            yield from _leaves(type(field.default), f"{prefix}{name}.")
+        else:
+            yield prefix + name, field
+
+
+def _switched(fields: Mapping[str, FieldInfo], who: str) -> dict[str, Any]:
+    """Return the settings in which the authors' or the paper's values are not the defaults."""
+    settings: dict[str, Any] = {}
+    for key, reading in READINGS.items():
+        value = getattr(reading, f"{who}_value")
+        if value is not None and value != fields[key].default:
+            section, _, name = key.rpartition(".")
+            settings.setdefault(section, {})[name] = value
+    return settings
+
+
+def _reading_row(key: str, reading: Reading, field: FieldInfo) -> tuple[str, ...]:
+    def value(shown: Any) -> str:
+        named = {"authors": reading.authors_value, "paper": reading.paper_value}
+        marks = [who for who, theirs in named.items() if theirs is not None and theirs == shown]
+        return f"`{_yaml(shown)}`" + (f" ({', '.join(marks)})" if marks else "")
+
+    if get_origin(field.annotation) is Literal:
+        others = [choice for choice in get_args(field.annotation) if choice != field.default]
+        alternatives = ", ".join(map(value, others))
+    else:
+        alternatives = _range(field)
+        if reading.paper_value not in (None, field.default):
+            alternatives += f", such as {value(reading.paper_value)}"
+    return (
+        f"`{key}` {reading.status}",
+        value(field.default),
+        alternatives,
+        _quote(reading.paper, reading.where),
+        f"{reading.authors} {reading.why}".strip(),
+    )
+
+
+def _fixed_row(fixed: Fixed) -> tuple[str, ...]:
+    return (
+        f"{fixed.item} {fixed.status}",
+        fixed.done,
+        _quote(fixed.paper, fixed.where),
+        fixed.why,
+    )
+
+
+def _range(field: FieldInfo) -> str:
+    """Return in words which values a number or a list of numbers may have."""
+    limits = {
+        name: getattr(limit, name)
+        for limit in field.metadata
+        for name in ("gt", "ge", "lt", "le", "min_length", "max_length")
+        if getattr(limit, name, None) is not None
+    }
+    if get_origin(field.annotation) is list:
+        least, most = limits.get("min_length", 0), limits.get("max_length")
+        number = str(least) if least == most else f"{least} or more"
+        inner = FieldInfo.from_annotation(get_args(field.annotation)[0])
+        return f"{number} values, each a {_range(inner)}"
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    bounds = [f"{sign} {limits[name]}" for name, sign in signs.items() if name in limits]
+    kind = "whole number" if field.annotation is int else "number"
+    return f"{kind} {' and '.join(bounds)}"
+
+
+def _quote(words: str, where: str) -> str:
+    return f'"{words}" ({where})' if words else "nothing"
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return the lines of a Markdown table, with an empty one at the end."""
+    titles = list(header)
+    # A bar would end the cell, in code as well.
+    body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [titles, ["---"] * len(titles), *body]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
+
+
+def _yaml(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True)
+    return text.replace("\n...", "").strip()
+
+
 def _entry(key: str, field: FieldInfo, indent: str) -> list[str]:
     comment = textwrap.wrap((field.description or "") + _choices(field), 94, break_on_hyphens=False)
-    value = yaml.safe_dump(field.default, default_flow_style=True).replace("\n...", "").strip()
-    return [f"{indent}# {line}" for line in comment] + [f"{indent}{key}: {value}"]
+    return [f"{indent}# {line}" for line in comment] + [f"{indent}{key}: {_yaml(field.default)}"]
 
 
 def _choices(field: FieldInfo) -> str:
@@ -86,11 +248,18 @@ def _choices(field: FieldInfo) -> str:
     return f" [{' | '.join(texts)}]" if texts else ""
 
 
+#: What is written, by path in the repository.
+FILES = {
+    "config/config.yaml": render_config,
+    "config/schema.json": render_schema,
+    "docs/deviations.md": render_deviations,
+}
+
+
 def main() -> None:
-    """Write both files into the folder named on the command line."""
-    folder = Path(sys.argv[1])
-    (folder / "config.yaml").write_text(render_config(), encoding="utf-8")
-    (folder / "schema.json").write_text(render_schema(), encoding="utf-8")
+    """Write every file into the repository named on the command line."""
+    for path, render in FILES.items():
+        (Path(sys.argv[1]) / path).write_text(render(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Partitions of a collection into training, validation and test clips (SPEC section 8)."""
+"""Partitions of a collection into training, validation and test clips."""
 
 from __future__ import annotations
 
