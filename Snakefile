@@ -13,6 +13,7 @@ include: "rules/mel.smk"
 include: "rules/partitions.smk"
 include: "rules/jeong.smk"
 include: "rules/yi.smk"
+include: "rules/audit.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
 

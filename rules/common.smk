@@ -24,9 +24,10 @@ from genreflow.systems import (
     EXPERTS,
     JEONG_SYSTEMS,
     MIXTURE_SYSTEMS,
+    NETWORKS,
     SPECTROGRAM_EXPERTS,
     SYSTEMS,
-    required_experts,
+    required_networks,
 )
 
 # Under --sdm conda each rule has a Python of its own, else the one that runs Snakemake.
@@ -200,8 +201,6 @@ def mel_magnitude(wildcards):
 
 # Jeong 2016.
 
-FOREST_INPUTS = {"SF": ["sf"], "TF": ["tf"], "SF+TF": ["sf", "tf"]}
-
 
 def network_vectors(wildcards):
     feature = {"sf": "stft", "tf": "cepstral_modulation"}[wildcards.network]
@@ -223,7 +222,7 @@ def forest_segments(wildcards):
     partition = networks_partition(wildcards)
     return [
         fold_file(wildcards, "segments", f"{network}.h5", partition=partition)
-        for network in FOREST_INPUTS[wildcards.system]
+        for network in NETWORKS[wildcards.system]
     ]
 
 
@@ -323,6 +322,14 @@ def published_digest():
     ]
 
 
+def audits(kind):
+    """Return the summaries of all audits, of the clips or of the models."""
+    return [
+        f"results/{dataset}/audit/{partition}/{kind}_summary.csv"
+        for dataset, partition in SYSTEMS_OF
+    ]
+
+
 PLOTTED = list(SYSTEMS_OF)
 #: Dataset and partition of every t-SNE figure.
 MAPPED = [key for key in PLOTTED if set(SYSTEMS_OF[key]) & set(JEONG_SYSTEMS)]
@@ -331,16 +338,11 @@ MAPPED = [key for key in PLOTTED if set(SYSTEMS_OF[key]) & set(JEONG_SYSTEMS)]
 def trained_networks(wildcards):
     """Return network, partition, seed and fold of every training behind a partition's systems."""
     systems = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
-    jeong = sorted({n for s in systems for n in FOREST_INPUTS.get(s, [])})
-    yi = [
-        *required_experts(systems),
-        *(system.lower() for system in systems if system in ("MoEC", "MoER")),
-    ]
-    chosen = [(network, networks_partition(wildcards)) for network in jeong]
-    chosen += [(network, wildcards.partition) for network in yi]
+    own = dict.fromkeys(("sf", "tf"), networks_partition(wildcards))
     return [
         (network, partition, seed, fold)
-        for network, partition in chosen
+        for network in required_networks(systems)
+        for partition in [own.get(network, wildcards.partition)]
         for seed in SETTINGS[wildcards.dataset].seeds
         for fold in range(number_of_folds(partition))
     ]
@@ -362,9 +364,7 @@ def training_files(ending):
 
 def mapped_systems(wildcards):
     chosen = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
-    return [
-        (system, FOREST_INPUTS[system]) for system in JEONG_SYSTEMS if system in chosen
-    ]
+    return [(system, NETWORKS[system]) for system in JEONG_SYSTEMS if system in chosen]
 
 
 def mapped_networks(wildcards):

@@ -134,6 +134,7 @@ rule write_report:
     input:
         tables="results/tables.csv",
         comparisons="results/tables/mcnemar.csv",
+        leak_audit="results/tables/leak_audit.csv",
         audio_reports=[
             f"results/{dataset}/audio_report.csv" for dataset in CONFIG.datasets
         ],
@@ -167,6 +168,7 @@ rule write_report:
     shell:
         command("write_report")
         + "--tables {input.tables:q} --comparisons {input.comparisons:q} "
+        "--leak-audit {input.leak_audit:q} "
         "--audio-reports {input.audio_reports:q} "
         "--partitions {input.partitions:q} --predictions {input.predictions:q} "
         "--accuracy {input.accuracy:q} --matrices {input.matrices:q} --curves {input.curves:q} "

@@ -33,6 +33,8 @@ rule make_tables:
             f"results/{dataset}/predictions/{partition}/{system}.csv"
             for dataset, partition, system in REPORTED
         ],
+        clip_audits=audits("clips"),
+        model_audits=audits("models"),
         # Not read, but a run with too many clips set aside has no tables.
         quarantine=[
             f"results/{dataset}/quarantine.csv"
@@ -42,6 +44,7 @@ rule make_tables:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",
         comparisons="results/tables/mcnemar.csv",
+        leak_audit="results/tables/leak_audit.csv",
         matrices=[
             f"results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
             for dataset, partition, system in REPORTED
@@ -66,6 +69,7 @@ rule make_tables:
                     }
                     for dataset, partition, system in REPORTED
                 ],
+                "audits": list(SYSTEMS_OF),
                 "published": published_digest(),
                 "code": code_digest("make_tables", SCRIPTS),
             }
@@ -74,7 +78,8 @@ rule make_tables:
         command("make_tables")
         + "--predictions {input.predictions:q} --tables {output.tables:q} "
         "--table-one {output.table_one:q} --comparisons {output.comparisons:q} "
-        "--matrices {output.matrices:q} --published {PUBLISHED:q}"
+        "--clip-audits {input.clip_audits:q} --model-audits {input.model_audits:q} "
+        "--leak-audit {output.leak_audit:q} --matrices {output.matrices:q} --published {PUBLISHED:q}"
 
 
 rule write_run_config:

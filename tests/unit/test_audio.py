@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from genreflow.audio import (
     LARGEST_PEAK,
     Decoded,
@@ -80,6 +81,24 @@ def test_resampling_keeps_frequency_and_amplitude_and_cuts_what_would_alias(
     if rate > 2 * 13000:
         high = make_signal("sine", frequency=13000, amplitude=0.5, rate=rate)
         assert sine_of(resample(high, rate, RATE, resampler=resampler))[1] < 1e-3
+
+
+def test_each_resampler_is_the_one_that_it_is_called(make_signal: Signal) -> None:
+    samples = make_signal("noise", seconds=0.5, rate=44100)
+    found = {
+        name: resample(samples, 44100, RATE, resampler=name) for name in ("soxr_hq", "soxr_vhq")
+    }
+    for name, quality in (("soxr_hq", soxr.HQ), ("soxr_vhq", soxr.VHQ)):
+        assert np.array_equal(found[name], soxr.resample(samples, 44100, RATE, quality))
+    assert not np.array_equal(found["soxr_hq"], found["soxr_vhq"])
+    resampy = pytest.importorskip("resampy")
+    fast, best = (
+        resampy.resample(samples, 44100, RATE, filter=name)
+        for name in ("kaiser_fast", "kaiser_best")
+    )
+    found["kaiser_fast"] = resample(samples, 44100, RATE, resampler="kaiser_fast")
+    assert np.array_equal(found["kaiser_fast"], fast)
+    assert not np.array_equal(found["kaiser_fast"], best)
 
 
 def test_resampling_to_the_same_rate_changes_nothing(make_signal: Signal) -> None:
@@ -154,8 +173,9 @@ def test_without_ffmpeg_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("genreflow.audio.shutil.which", lambda name: None)
     path = tmp_path / "letter.mp3"
     path.write_text("no music")
-    with pytest.raises(UnusableClip, match=r"libsndfile: .*no ffmpeg"):
+    with pytest.raises(UnusableClip, match=r"libsndfile: .*no ffmpeg") as caught:
         decode(path, seconds=2)
+    assert str(tmp_path) not in str(caught.value)
     assert describe_versions()["ffmpeg"] == ""
 
 

@@ -85,6 +85,16 @@ def experiment(tmp_path: Path) -> ExperimentSection:
             Score("MFCC", "Yi 2019", "0", 25.0, None, 8, None, 7.15, 59.07, 2),
         ],
         comparisons=[Comparison("0", "SF", "MFCC", 12.5, 1, 0, 8, 1.0)],
+        audit=[
+            {
+                "check": "group",
+                "system": "",
+                "verdict": "leaky",
+                "test_clips": "3",
+                "n": "8",
+                "detail": HOSTILE,
+            },
+        ],
         accuracy=Image(path, "accuracy of each system"),
         matrices=[Image(path, f"matrix of {HOSTILE}")],
         curves=Image(path, "loss by epoch", "A caption."),
@@ -182,6 +192,19 @@ def test_no_difference_is_said_to_be_one(
     assert "Pairs that differ" not in text
     alone = Page(render_report([dataset], [replace(experiment, comparisons=[])], versions={}))
     assert "pairs of systems" not in alone.text
+
+
+def test_the_leak_audit_is_shown(dataset: DatasetSection, experiment: ExperimentSection) -> None:
+    text = Page(render_report([dataset], [experiment], versions={})).text
+    assert "Leak audit: leaky" in text
+    assert f"group all leaky 3 8 {HOSTILE}" in re.sub(r" +", " ", text)
+    clean = [{**row, "verdict": "clean", "test_clips": "0"} for row in experiment.audit]
+    text = Page(render_report([dataset], [replace(experiment, audit=clean)], versions={})).text
+    assert "Leak audit: nothing found" in text
+    assert "not everything" not in text
+    unknown = [{**row, "verdict": "unknown"} for row in clean]
+    text = Page(render_report([dataset], [replace(experiment, audit=unknown)], versions={})).text
+    assert "nothing found, not everything could be checked" in text
 
 
 def test_comparisons_are_read_back(tmp_path: Path) -> None:

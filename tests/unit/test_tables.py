@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from genreflow.audit import Summary
 from genreflow.partitions import Assignment
 from genreflow.predictions import (
     ClipPrediction,
@@ -17,6 +19,7 @@ from genreflow.predictions import (
 from genreflow.tables import (
     COLUMNS,
     Evaluated,
+    audit_table,
     read_published,
     table_one,
     tidy_rows,
@@ -112,6 +115,33 @@ def test_table_keeps_the_order_of_the_papers(tmp_path: Path) -> None:
     assert list(table["gtzan fault_filtered published"]) == [48.3, 62.07, 65.17]
     write_table(table, tmp_path / "one.csv", index=True)
     assert "65.17" in (tmp_path / "one.csv").read_text()
+
+
+def test_what_the_audit_found_is_stamped_on_every_row() -> None:
+    plain = evaluated("gtzan", "random", "SF", {0: 7, 1: 6})
+    stamped = replace(plain, leak="leaky test clips, of 10: 3 by a group")
+    notes = rows_of(stamped)["note"]
+    assert notes.str.endswith("; leaky test clips, of 10: 3 by a group").all()
+    assert set(rows_of(stamped)["seed"]) == {0, 1, "mean"}
+    assert not rows_of(plain)["note"].str.contains("leaky").any()
+
+
+def test_swapped_rows_say_so() -> None:
+    for system in ("SF", "MoER"):
+        notes = rows_of(evaluated("music", "split_swapped", system, {0: 7}))["note"]
+        assert (notes == "swapped: tested on the validation part of the partition").all()
+
+
+def test_audits_are_one_table() -> None:
+    table = audit_table(
+        {
+            ("NA", "split"): [Summary("", "group", "clean", 0, 9, 0, "")],
+            ("NA", "random"): [Summary("SF", "selection", "leaky", 3, 9, 0, "x")],
+        }
+    )
+    assert list(table.columns[:4]) == ["dataset", "partition", "system", "check"]
+    assert list(table["verdict"]) == ["clean", "leaky"]
+    assert table.loc[1, "test_clips"] == 3
 
 
 def test_predictions_survive_being_written(tmp_path: Path) -> None:

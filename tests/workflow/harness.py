@@ -31,6 +31,10 @@ SMALL = {
 }
 
 
+FORMATS = [("wav", 44100), ("flac", 22050), ("ogg", 48000), ("mp3", 44100)]
+LABELS = ("high", "low")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run of Snakemake ended."""
@@ -88,3 +92,43 @@ def merge(base: dict[str, object], over: dict[str, object]) -> dict[str, object]
         known = merged.get(key)
         merged[key] = {**known, **value} if isinstance(known, dict) else value
     return merged
+
+
+def write_music(folder: Path) -> None:
+    """Write 24 clips of two classes and their manifest: one unreadable, one short, one silent."""
+    rows = []
+    for number in range(24):
+        label = LABELS[number % 2]
+        kind, rate = FORMATS[number % len(FORMATS)]
+        name = f"clip {number:02d}.{kind}"
+        seconds = 3.0 if number == 4 else 6.5
+        frequency = (440 if label == "high" else 110) * 1.01**number
+        write_tone(folder / name, frequency, seconds=seconds, sample_rate=rate)
+        split = ("train", "train", "train", "train", "valid", "test")[number // 2 % 6]
+        rows.append(
+            {
+                "track_id": f"t{number:02d}",
+                "path": name,
+                "label": label,
+                "group": f"artist {number // 4}",
+                "split": split,
+            }
+        )
+    soundfile.write(folder / "clip 12.wav", np.zeros((6 * 44100, 2)), 44100)
+    # t10 is a test clip: it can't be decoded, and must count as wrong.
+    (folder / "clip 10.ogg").write_bytes(b"this is no audio")
+    write_collection(folder, rows)
+
+
+def music_configuration(*, shards: int = 2) -> dict[str, object]:
+    """Return the configuration of all systems on `write_music`'s clips, and some partitions."""
+    return {
+        **SMALL,
+        "datasets": {"music": {"source": "manifest", "manifest": "manifest.csv", "shards": shards}},
+        "experiments": [
+            {"dataset": "music", "partition": "split", "systems": ALL_SYSTEMS},
+            {"dataset": "music", "partition": "split_swapped", "systems": ["SF", "MFCC"]},
+            {"dataset": "music", "partition": "random", "group_disjoint": True, "systems": ["SF"]},
+        ],
+        "audio": {**SMALL["audio"], "max_quarantined": 0.1},
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from genreflow.audit import leak_note, read_summaries
 from genreflow.comparisons import compare_systems
 from genreflow.evaluation import figure_of_merit
 from genreflow.predictions import read_predictions
 from genreflow.runtime import Job, log, run
 from genreflow.tables import (
     Evaluated,
+    audit_table,
     read_published,
     table_one,
     tidy_rows,
@@ -19,11 +21,19 @@ from genreflow.tables import (
 def main(job: Job) -> None:
     """Evaluate every system of every experiment."""
     published = read_published(job.path("published"))
+    audits = {
+        (dataset, partition): read_summaries(clips) + read_summaries(models)
+        for (dataset, partition), clips, models in zip(
+            job.params["audits"], job.paths("clip-audits"), job.paths("model-audits"), strict=True
+        )
+    }
     results, rows = [], []
     for experiment, source, matrix in zip(
         job.params["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
     ):
-        result = Evaluated(**experiment, predictions=read_predictions(source))
+        summaries = audits[experiment["dataset"], experiment["partition"]]
+        leak = leak_note(s for s in summaries if s.system in ("", experiment["system"]))
+        result = Evaluated(**experiment, predictions=read_predictions(source), leak=leak)
         results.append(result)
         rows += tidy_rows(result, published)
         # Pooled over folds and seeds, as the papers pool their runs.
@@ -40,6 +50,7 @@ def main(job: Job) -> None:
     comparisons.to_csv(
         job.path("comparisons"), index=False, float_format="%.4g", lineterminator="\n"
     )
+    write_table(audit_table(audits), job.path("leak-audit"))
     write_table(tidy, job.path("tables"))
     log.info("%d rows", len(tidy))
 

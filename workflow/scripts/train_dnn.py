@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.curves import write_curve
+from genreflow.curves import check_converged, write_curve
 from genreflow.jeong import ClipVectors, vectors_for
 from genreflow.mlp import Mlp, mlp_tensors, train_mlp
 from genreflow.models import name_normalisation, write_model
@@ -24,12 +24,13 @@ def main(job: Job) -> None:
     rng = np.random.default_rng(derive_seed(params["seed"], params["fold"], network_name))
     # One thread: the products are too small for more, and the bits depend on the number.
     with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
-        sources = {}
+        sources, used = {}, {}
         for role in ("train", "valid"):
             clips = usable(assignments, features, roles=[role])
+            used[role] = [clip.track_id for clip in clips]
             sources[role] = ClipVectors(
                 features,
-                [clip.track_id for clip in clips],
+                used[role],
                 [labels.index(clip.label) for clip in clips],
                 normalise=vectors_for(network_name, statistics, features),
                 memory_gb=params["memory_gb"],
@@ -51,6 +52,7 @@ def main(job: Job) -> None:
             report=progress.epoch,
         )
         feature_parameters = features.parameters
+    check_converged(trained.curve, trained.best_epoch, section="dnn")
     log.info("best epoch %d of %d", trained.best_epoch, len(trained.curve))
     write_curve(trained.curve, job.path("curve"))
     write_model(
@@ -64,6 +66,7 @@ def main(job: Job) -> None:
             "input": network_name,
             "normalisation": "normalisation_* tensors, see genreflow.jeong",
             "labels": labels,
+            "clips": used,
             "feature_parameters": feature_parameters,
             "parameters": dnn,
             "seed": params["seed"],

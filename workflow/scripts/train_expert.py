@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genreflow.curves import write_curve
+from genreflow.curves import check_converged, write_curve
 from genreflow.networks import build_network, initialise, write_network
 from genreflow.partitions import read_assignments
 from genreflow.runtime import Job, TrainingProgress, log, run
@@ -60,6 +60,7 @@ def main(job: Job) -> None:
             report_epoch=progress.epoch,
         )
         feature_parameters = features.parameters
+    check_converged(curve, best_epoch, section="expert")
     log.info("best epoch %d of %d", best_epoch, len(curve))
     write_curve(curve, job.path("curve"))
     write_network(
@@ -71,6 +72,7 @@ def main(job: Job) -> None:
             "input": name,
             "normalisation": expert["normalisation"],
             "labels": labels,
+            "clips": data.clips,
             "feature_parameters": feature_parameters,
             "parameters": expert,
             "seed": params["seed"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from genreflow.curves import write_curve
+from genreflow.curves import check_converged, write_curve
 from genreflow.mixture import align_probabilities, batch_statistics_experts
 from genreflow.networks import build_network, initialise, network_from_model, write_network
 from genreflow.partitions import read_assignments
@@ -84,6 +84,7 @@ def main(job: Job) -> None:
             report_epoch=progress.epoch,
         )
         feature_parameters = features.parameters
+    check_converged(curve, best_epoch, section="mixer")
     log.info("best epoch %d of %d", best_epoch, len(curve))
     write_curve(curve, job.path("curve"))
     write_network(
@@ -96,6 +97,7 @@ def main(job: Job) -> None:
             "normalisation": params["normalisation"],
             "experts": experts,
             "labels": labels,
+            "clips": data.clips,
             "feature_parameters": feature_parameters,
             "parameters": mixer,
             "seed": params["seed"],

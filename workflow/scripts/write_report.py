@@ -19,7 +19,7 @@ from genreflow.partitions import read_assignments
 from genreflow.predictions import read_predictions
 from genreflow.reports import read_reports
 from genreflow.runtime import Job, log, run
-from genreflow.scores import majority_share, read_comparisons, read_scores
+from genreflow.scores import majority_share, read_audit, read_comparisons, read_scores
 
 TSNE = (
     "Segments of the test clips of the first fold and seed, one marker each, by the features that "
@@ -70,6 +70,7 @@ def main(job: Job) -> None:
                 majority=majority_share(list(read_predictions(predictions)["true"])),
                 scores=read_scores(job.path("tables"), dataset, name),
                 comparisons=read_comparisons(job.path("comparisons"), dataset, name),
+                audit=read_audit(job.path("leak-audit"), dataset, name),
                 accuracy=Image(
                     accuracy,
                     f"Accuracy of each system on {where} with its 95 % interval, and the share of "

@@ -1,4 +1,4 @@
-"""Decoding, mixing down, resampling and fitting to length (both papers; SPEC section 1)."""
+"""Decoding, mixing down, resampling and fitting to length (both papers)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def decode(path: Path, *, seconds: float) -> Decoded:
     try:
         return _decode_soundfile(path, seconds)
     except (RuntimeError, TypeError) as error:  # TypeError: the suffix .raw, without a rate
-        reason = str(error).strip().splitlines()[-1]
+        # libsndfile's own words; the whole message would name the path, which stands beside it.
+        reason = str(getattr(error, "error_string", error)).strip().splitlines()[-1]
     if shutil.which("ffmpeg") is None:
         raise UnusableClip(f"libsndfile: {reason} (and there is no ffmpeg to try)")
     return _decode_ffmpeg(path, seconds)

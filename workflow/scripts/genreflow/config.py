@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genreflow.errors import UserError
 from genreflow.partitions import GROUP_DISJOINT
 from genreflow.pooling import derive_pools, input_kind
-from genreflow.systems import required_experts
+from genreflow.systems import EXPERTS, required_networks
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
@@ -506,8 +506,8 @@ def _check_experiments(config: Config) -> None:
                 hint=f"did you mean `{close[0]}`?" if close else "",
             )
         settings = config.settings(experiment.dataset)
-        for expert in required_experts(experiment.systems):
-            if settings.expert_pools(expert) is None:
+        for expert in required_networks(experiment.systems):
+            if expert in EXPERTS and settings.expert_pools(expert) is None:
                 rows, columns = settings.expert_shape(expert)
                 raise UserError(
                     f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from genreflow.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,30 @@ class EpochRecord:
     train_accuracy: float
     valid_loss: float
     valid_accuracy: float
+
+
+def check_converged(curve: Sequence[EpochRecord], best_epoch: int, *, section: str) -> None:
+    """Refuse a training whose chosen epoch has no finite validation loss.
+
+    Parameters
+    ----------
+    best_epoch
+        From 1; 0 where every loss was NaN, so that none was the lowest.
+    section
+        Where the configuration has its learning rate.
+
+    Raises
+    ------
+    UserError
+        The training diverged.
+    """
+    loss = curve[best_epoch - 1].valid_loss
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the training diverged: the validation loss is {loss}.",
+            where=f"epoch {best_epoch or len(curve)} of {len(curve)}",
+            hint=f"lower `{section}.learning_rate`.",
+        )
 
 
 def write_curve(records: Iterable[EpochRecord], path: Path) -> None:

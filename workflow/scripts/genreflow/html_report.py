@@ -51,6 +51,7 @@ class ExperimentSection:
     majority: float
     scores: Sequence[Score]
     comparisons: Sequence[Comparison]
+    audit: Sequence[Mapping[str, str]]
     accuracy: Image
     matrices: Sequence[Image]
     curves: Image

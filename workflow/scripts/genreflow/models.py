@@ -28,7 +28,8 @@ def write_model(
     Parameters
     ----------
     description
-        Architecture, normalisation, labels in their order, parameters, seed, best epoch.
+        Architecture, normalisation, labels in their order, the clips that trained and those that
+        validated, parameters, seed, best epoch.
     """
     temporary = temporary_name(path)
     # safetensors keeps text only, so the description is one JSON value.

@@ -78,7 +78,7 @@ class K2c2(nn.Module):
         """Return the logits."""
         maps = inputs.contiguous(memory_format=torch.channels_last)
         for convolution, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
-            # ELU is monotonic, so it commutes with the maximum exactly and costs an eighth here.
+            # ELU is monotonic, so it commutes with the maximum and costs an eighth here.
             maps = functional.elu(pool_same(norm(convolution(maps)), pool))
         logits: Tensor = self.dense(maps.flatten(1))
         return logits

@@ -114,6 +114,16 @@ def read_comparisons(path: Path, dataset: str, partition: str) -> list[Compariso
         ]
 
 
+def read_audit(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
+    """Return a partition's rows of ``leak_audit.csv``."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [
+            row
+            for row in csv.DictReader(handle)
+            if (row["dataset"], row["partition"]) == (dataset, partition)
+        ]
+
+
 def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Return the labels and the figure-of-merit matrix of a file from ``make_tables``.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 #: Axes after the clip axis, with their units, and the number type of the values.
-#: float16 rounds by a relative 5e-4, which meets the bounds of SPEC section 11 where nothing but
-#: the end result is rounded; from a float16 stft the masks of HPSS and the mel features exceed
+#: float16 rounds by a relative 5e-4, which meets the bounds in docs/architecture.md where nothing
+#: but the end result is rounded; from a float16 stft the masks of HPSS and the mel features exceed
 #: them.
 LAYOUTS: dict[str, tuple[tuple[str, ...], str]] = {
     "audio": (("time [samples]",), "float32"),

@@ -11,11 +11,19 @@ EXPERTS = (*SPECTROGRAM_EXPERTS, "mfcc")
 EXPERT_SYSTEMS = {**{name: name for name in SPECTROGRAM_EXPERTS}, "MFCC": "mfcc"}
 MIXTURE_SYSTEMS = ("MoEB", "MoEC", "MoER")
 SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS)
+#: System name -> all trained networks behind it.
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "SF": ("sf",),
+    "TF": ("tf",),
+    "SF+TF": ("sf", "tf"),
+    **{system: (expert,) for system, expert in EXPERT_SYSTEMS.items()},
+    "MoEB": SPECTROGRAM_EXPERTS,
+    "MoEC": (*SPECTROGRAM_EXPERTS, "moec"),
+    "MoER": (*SPECTROGRAM_EXPERTS, "moer"),
+}
 
 
-def required_experts(systems: Sequence[str]) -> list[str]:
-    """Return the expert networks that some systems need, in the papers' order."""
-    needed = {EXPERT_SYSTEMS[system] for system in systems if system in EXPERT_SYSTEMS}
-    if set(systems) & set(MIXTURE_SYSTEMS):
-        needed |= set(SPECTROGRAM_EXPERTS)
-    return [expert for expert in EXPERTS if expert in needed]
+def required_networks(systems: Sequence[str]) -> list[str]:
+    """Return the networks that some systems need, in the papers' order."""
+    every = ("sf", "tf", *EXPERTS, "moec", "moer")
+    return [name for name in every if any(name in NETWORKS[system] for system in systems)]

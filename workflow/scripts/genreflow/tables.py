@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genreflow.audit import Summary
 from genreflow.evaluation import accuracy, macro_f, tied_votes
 from genreflow.partitions import SWAPPED
 from genreflow.predictions import PROBABILITY
@@ -23,8 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 #: Name of the table for experiments that neither paper has.
 OWN = "own"
-SWAPPED_JEONG = "swapped: early stopping of the networks saw the test clips"
-SWAPPED_YI = "swapped: models chosen on the test part of the split, scored on its valid part"
+SWAPPED_NOTE = "swapped: tested on the validation part of the partition"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Evaluated:
     system: str
     labels: Sequence[str]
     predictions: pd.DataFrame
+    #: What its audit found, empty if nothing.
+    leak: str = ""
 
 
 def read_published(folder: Path) -> pd.DataFrame:
@@ -72,7 +74,9 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
         true, predicted = list(table["true"]), list(table["predicted"])
         notes = [known["source"]] if known else []
         if SWAPPED in result.partition:
-            notes.append(SWAPPED_JEONG if jeong else SWAPPED_YI)
+            notes.append(SWAPPED_NOTE)
+        if result.leak:
+            notes.append(result.leak)
         missing = sum(not label for label in predicted)
         if missing:
             notes.append(f"{missing} test clips quarantined, counted as wrong")
@@ -139,6 +143,20 @@ def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
             blocks[f"{name} published"] = block["published"]
     order = [system for system in SYSTEMS if system in set(chosen["system"])]
     return pd.DataFrame(blocks).reindex(order).rename_axis(index="system")
+
+
+def audit_table(audits: Mapping[tuple[str, str], Sequence[Summary]]) -> pd.DataFrame:
+    """Return the summaries of all audits, by dataset and partition, as one table."""
+    import pandas as pd
+
+    rows = [
+        {"dataset": dataset, "partition": partition, **asdict(summary)}
+        for (dataset, partition), summaries in audits.items()
+        for summary in summaries
+    ]
+    return pd.DataFrame(
+        rows, columns=["dataset", "partition", *(field.name for field in fields(Summary))]
+    )
 
 
 def _compare(value: float, known: Mapping[str, Any]) -> dict[str, float]:

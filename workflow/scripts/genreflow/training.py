@@ -97,6 +97,14 @@ class TrainingSet:
     valid: npt.NDArray[np.int64]
     statistics: dict[str, npt.NDArray[np.float64]]
 
+    @property
+    def clips(self) -> dict[str, list[str]]:
+        """The track ids of the clips that train and of those that choose the epoch."""
+        return {
+            role: [self.track_ids[row] for row in rows]
+            for role, rows in (("train", self.train), ("valid", self.valid))
+        }
+
 
 def training_set(
     features: FeatureSet,
@@ -241,7 +249,8 @@ def train_network(
     Returns
     -------
     tuple
-        The chosen epoch (from 1) and the learning curve.
+        The chosen epoch (from 1) and the learning curve; epoch 0 if no loss was a number, see
+        `genreflow.curves.check_converged`.
     """
     device = next(network.parameters()).device
     rng = np.random.default_rng(seed)
@@ -283,7 +292,8 @@ def train_network(
         if score > best_score:
             best_epoch, best_score = epoch, score
             best = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(best)
+    if best:
+        network.load_state_dict(best)
     network.eval()
     return best_epoch, curve
 

@@ -1,0 +1,37 @@
+"""List the test clips on which a network behind a partition's systems was trained or chosen."""
+
+from __future__ import annotations
+
+from genreflow.audit import Finding, Summary, TrainedNetwork, audit_models, summarise, write_rows
+from genreflow.models import read_model
+from genreflow.partitions import read_assignments
+from genreflow.runtime import Job, log, run
+
+
+def main(job: Job) -> None:
+    """Compare what the models say they were trained on with what is tested."""
+    assignments = read_assignments(job.path("partition"))
+    models = [
+        TrainedNetwork(name, seed, fold, clips=read_model(path)[1]["clips"])
+        for (name, seed, fold), path in zip(job.params["models"], job.paths("models"), strict=True)
+    ]
+    findings = audit_models(assignments, models)
+    summaries = [
+        summarise(
+            "selection",
+            [finding for finding in findings if finding.other in networks],
+            assignments,
+            system=system,
+        )
+        for system, networks in job.params["networks"].items()
+    ]
+    write_rows(findings, Finding, job.path("findings"))
+    write_rows(summaries, Summary, job.path("summary"))
+    for found in summaries:
+        log.info(
+            "%s: %s, %d of %d test clips", found.system, found.verdict, found.test_clips, found.n
+        )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,33 @@
+"""List what the test clips of a partition share with its training and validation clips."""
+
+from __future__ import annotations
+
+from genreflow.audit import Finding, Summary, audit_partition, write_rows
+from genreflow.fingerprint import read_duplicates
+from genreflow.manifest import read_clips
+from genreflow.partitions import read_assignments
+from genreflow.runtime import Job, log, run
+
+
+def main(job: Job) -> None:
+    """Check all folds."""
+    findings, summaries = audit_partition(
+        read_assignments(job.path("partition")),
+        read_clips(job.path("manifest")),
+        read_duplicates(job.path("duplicates")),
+    )
+    write_rows(findings, Finding, job.path("findings"))
+    write_rows(summaries, Summary, job.path("summary"))
+    for found in summaries:
+        log.info(
+            "%s: %s, %d of %d test clips%s",
+            found.check,
+            found.verdict,
+            found.test_clips,
+            found.n,
+            f" ({found.detail})" if found.detail else "",
+        )
+
+
+if __name__ == "__main__":
+    run(main)

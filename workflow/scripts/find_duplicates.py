@@ -1,0 +1,35 @@
+"""Find the pairs of clips of a dataset that hold the same or nearly the same audio."""
+
+from __future__ import annotations
+
+import numpy as np
+from genreflow.fingerprint import find_duplicates, write_duplicates
+from genreflow.runtime import Job, log, run
+from genreflow.store import read_arrays
+from threadpoolctl import threadpool_limits
+
+
+def main(job: Job) -> None:
+    """Compare every clip with every other."""
+    shards = [read_arrays(path) for path in job.paths("fingerprints")]
+    fingerprints = np.concatenate([arrays["data"] for arrays, _ in shards])
+    # The threads each compare clips of their own.
+    with threadpool_limits(1):
+        duplicates = find_duplicates(
+            fingerprints,
+            [track_id for arrays, _ in shards for track_id in arrays["track_id"]],
+            frame_seconds=float(shards[0][1]["frame_seconds"]),
+            threads=job.number("threads"),
+        )
+    write_duplicates(duplicates, job.path("duplicates"))
+    same = sum(duplicate.similarity == 1 for duplicate in duplicates)
+    log.info(
+        "%d clips: %d near-identical pairs, %d equal to four decimals",
+        len(fingerprints),
+        len(duplicates),
+        same,
+    )
+
+
+if __name__ == "__main__":
+    run(main)
