@@ -21,11 +21,11 @@ from genreflow.cepstrum import (
     compute_cepstrogram,
     normalise_cepstral_modulation,
 )
-from genreflow.hpss import separate_hpss
+from genreflow.hpss import median_rows, separate_hpss
 from genreflow.mel import compute_mel, mel_filters
 from genreflow.mfcc import compute_mfcc
 from genreflow.modulation import compute_modulation
-from genreflow.stft import compute_stft
+from genreflow.stft import compute_stft, uncentred_frames
 from genreflow.store_layouts import LAYOUTS
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
@@ -34,6 +34,7 @@ RATE, N_FFT, HOP, EPSILON = 22050, 1024, 512, 1e-4
 WINDOWS = {"window_frames": 214, "shift_frames": 107}
 FILTERS = mel_filters(sample_rate=RATE, n_fft=N_FFT, n_mels=96, fmin=0, fmax=11025)
 HPSS = ("hpss_harmonic", "hpss_percussive")
+MELS = ("mel_original", "mel_harmonic", "mel_percussive")
 Wide = NDArray[np.float64]
 Samples = NDArray[np.float32]
 
@@ -163,10 +164,9 @@ def test_hpss_mel_modulation_and_mfcc_are_within_their_bounds(
             assert_spectrum_within(cached, exact_part, 1e-3)
             spectra.append((cached.astype(np.float32), exact_part))
         pairs = []
-        for spectrum, exact_spectrum in spectra:
-            mel = as_cached(
-                "mel_original", compute_mel(spectrum, filters=FILTERS, top_db=80)
-            ).astype(np.float32)
+        for feature, (spectrum, exact_spectrum) in zip(MELS, spectra, strict=True):
+            computed = compute_mel(spectrum, filters=FILTERS, top_db=80)
+            mel = as_cached(feature, computed).astype(np.float32)
             pairs.append((mel, exact_mel(exact_spectrum)))
         mel, exact_original = pairs[0]
         modulation = compute_modulation(mel, spectrogram="log")
@@ -183,6 +183,41 @@ def test_hpss_before_storage_has_single_precision(clips: list[tuple[Samples, Wid
     parts = separate_hpss(stft, kernel=31, power=2.0, margin=1.0, conserve="magnitude")
     for part, exact_part in zip(parts, exact_hpss(exact), strict=True):
         assert_spectrum_within(part, exact_part, 1e-5)
+
+
+def test_mel_modulation_and_mfcc_before_storage_have_single_precision(
+    clips: list[tuple[Samples, Wide]],
+) -> None:
+    for samples, exact in clips[:3]:
+        mel = compute_mel(compute_stft(samples, n_fft=N_FFT, hop=HOP), filters=FILTERS, top_db=80)
+        expected = exact_mel(exact)
+        for found, wide in (
+            (mel, expected),
+            (compute_modulation(mel, spectrogram="log"), exact_modulation(expected)),
+            (compute_mfcc(mel, n_mfcc=20, delta_width=9), exact_mfcc(expected)),
+        ):
+            assert np.abs(found - wide).max() <= 1e-5 * wide.std()
+
+
+def test_one_stft_serves_both_papers_bit_for_bit(clips: list[tuple[Samples, Wide]]) -> None:
+    for samples, _ in clips:
+        window = scipy.signal.get_window("hann", N_FFT)
+        frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), N_FFT)[::HOP]
+        uncentred = np.abs(scipy.fft.rfft(frames * window, axis=1)).T
+        counted = uncentred_frames(samples.size, n_fft=N_FFT, hop=HOP)
+        found = as_cached("stft", compute_stft(samples, n_fft=N_FFT, hop=HOP))[:, counted]
+        assert uncentred.shape == (513, 1290)
+        assert np.array_equal(found, uncentred.astype(found.dtype))
+
+
+def test_medians_have_the_bits_of_scipys_two_dimensional_filter(
+    clips: list[tuple[Samples, Wide]],
+) -> None:
+    for _, exact in clips[:2]:
+        part = exact[:, 300:400].astype(np.float32)
+        for values in (part, np.ascontiguousarray(part.T)):
+            expected = median_filter(values, size=(1, 31), mode="reflect")
+            assert np.array_equal(median_rows(values, 31), expected)
 
 
 def test_cepstrogram_and_its_modulation_are_within_their_bounds(

@@ -98,3 +98,8 @@ def test_ties_are_counted_and_a_clip_without_votes_is_none() -> None:
         {"a": [0.5, 0.6, np.nan, 0.4], "b": [0.5, 0.4, np.nan, 0.2], "c": [0, 0, np.nan, 0.4]}
     )
     assert tied_votes(shares) == 2
+
+
+def test_a_clip_without_a_prediction_adds_no_class_to_macro_f() -> None:
+    found = macro_f(["a", "a", "b", "b"], ["a", "", "b", "b"], ["a", "b"])
+    assert found == pytest.approx(100 * (2 / 3 + 1) / 2)

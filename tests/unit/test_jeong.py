@@ -22,22 +22,29 @@ from genreflow.store import FeatureSet, FeatureWriter
 WINDOW = 6
 
 
+def write_modulation(path: Path, clips: dict[str, np.ndarray], windows: int = 3) -> Path:
+    """Write cepstral modulation of 5 quefrencies and T = 6; return the path."""
+    with FeatureWriter(
+        path,
+        feature="cepstral_modulation",
+        shape=(5, windows, WINDOW // 2 + 1),
+        parameters={"cepstral_modulation": {"window_frames": WINDOW, "shift_frames": 3}},
+        sample_rate=1,
+        hop=1,
+    ) as out:
+        for track_id, values in clips.items():
+            out.append(track_id, values)
+    return path
+
+
 @pytest.fixture
 def modulation(tmp_path: Path) -> FeatureSet:
     """Six clips of cepstral modulation in two shards: 5 quefrencies, 3 windows, T = 6."""
     rng = np.random.default_rng(0)
     paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
     for shard, path in enumerate(paths):
-        with FeatureWriter(
-            path,
-            feature="cepstral_modulation",
-            shape=(5, 3, WINDOW // 2 + 1),
-            parameters={"cepstral_modulation": {"window_frames": WINDOW, "shift_frames": 3}},
-            sample_rate=1,
-            hop=1,
-        ) as out:
-            for clip in range(3):
-                out.append(f"t{2 * clip + shard}", rng.standard_normal((5, 3, 4)) * 3 + 1)
+        names = [f"t{2 * clip + shard}" for clip in range(3)]
+        write_modulation(path, {name: rng.standard_normal((5, 3, 4)) * 3 + 1 for name in names})
     return FeatureSet(paths)
 
 
@@ -61,6 +68,44 @@ def test_training_vectors_have_zero_mean_and_unit_deviation_by_modulation_freque
     )
     np.testing.assert_allclose(vectors.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(vectors.std(axis=0), 1, atol=1e-5)
+
+
+def test_modulation_moments_have_the_same_bits_whatever_the_order_of_the_clips(
+    tmp_path: Path,
+) -> None:
+    # Values of many sizes: their sums do round, so another order would give other bits.
+    rng = np.random.default_rng(3)
+    names = [f"t{clip:02d}" for clip in rng.permutation(20)]
+    features = FeatureSet(
+        [write_modulation(tmp_path / "a.h5", {n: rng.lognormal(0, 4, (5, 3, 4)) for n in names})]
+    )
+    found = [
+        modulation_moments(
+            features, order, mean=np.zeros(5), deviation=np.ones(5), window_frames=WINDOW
+        )
+        for order in (names, names[::-1], sorted(names))
+    ]
+    for one in found[1:]:
+        np.testing.assert_array_equal(one, found[0])
+
+
+def test_modulation_moments_are_accumulated_in_double_precision(tmp_path: Path) -> None:
+    # A level 2000 times the deviation: sums of squares in single precision would lose it.
+    rng = np.random.default_rng(0)
+    clips = {name: 1000.0 + rng.integers(0, 2, (5, 300, 4)) for name in "abc"}
+    for values in clips.values():
+        values[..., 2] = 1000
+    path = write_modulation(tmp_path / "a.h5", clips, windows=300)
+    mean, deviation = modulation_moments(
+        FeatureSet([path]), list("abc"), mean=np.zeros(5), deviation=np.ones(5),
+        window_frames=WINDOW,
+    )  # fmt: skip
+    everything = np.concatenate([values.reshape(-1, 4) for values in clips.values()])
+    np.testing.assert_allclose(mean, everything.mean(axis=0), rtol=1e-12)
+    changing = [0, 1, 3]
+    np.testing.assert_allclose(deviation[changing], everything.std(axis=0)[changing], rtol=1e-6)
+    # A modulation frequency that never changes must not divide by 0.
+    assert deviation[2] > 0
 
 
 def test_a_window_s_vectors_lie_together(modulation: FeatureSet) -> None:
@@ -119,6 +164,14 @@ def test_aggregation_is_mean_and_population_variance() -> None:
     np.testing.assert_array_equal(aggregate(values), [[2, 0, 1, 0], [2, 6, 0, 4]])
 
 
+def test_aggregation_is_in_double_precision() -> None:
+    # A deviation of a thousandth of the level, over as many members as there are quefrencies.
+    values = np.random.default_rng(0).normal(1000, 1, (2, 513, 3)).astype(np.float32)
+    exact = values.astype(np.float64)
+    expected = [[*exact[i].mean(axis=0), *exact[i].var(axis=0)] for i in range(2)]
+    np.testing.assert_allclose(aggregate(values), expected, rtol=1e-7)
+
+
 def test_windows_of_30_seconds_are_eleven() -> None:
     frames = np.arange(1290, dtype=np.float32)[:, None]
     windows = frame_windows(frames, window_frames=214, shift_frames=107)
@@ -140,3 +193,12 @@ def test_majority_counts_segments_and_mean_proba_weighs_them() -> None:
     segments = np.array([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]])
     np.testing.assert_allclose(clip_shares(segments, "majority"), [2 / 3, 1 / 3])
     np.testing.assert_allclose(clip_shares(segments, "mean_proba"), [0.4, 0.6])
+
+
+def test_ties_go_to_the_lowest_class_and_a_class_without_votes_has_none() -> None:
+    # Segments that can't decide between the second and the third class of four.
+    segments = np.array([[0.0, 0.5, 0.5, 0.0], [0.1, 0.1, 0.8, 0.0], [0.2, 0.3, 0.25, 0.25]])
+    np.testing.assert_allclose(clip_shares(segments, "majority"), [0, 2 / 3, 1 / 3, 0])
+    even = clip_shares(segments[:2], "majority")
+    np.testing.assert_allclose(even, [0, 1 / 2, 1 / 2, 0])
+    assert np.argmax(even) == 1

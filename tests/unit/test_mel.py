@@ -58,6 +58,25 @@ def test_equals_librosa(make_signal: Signal, mel: NDArray[np.float64]) -> None:
     assert np.allclose(mel, expected, rtol=0, atol=1e-5)
 
 
+def test_power_is_that_of_the_given_magnitude_in_double_precision(
+    magnitude: NDArray[np.float32], mel: NDArray[np.float64]
+) -> None:
+    power = librosa.feature.melspectrogram(
+        S=magnitude.astype(np.float64) ** 2, sr=RATE, n_mels=BANDS, fmin=0, fmax=11025,
+        htk=False, norm="slaney", dtype=np.float64,
+    )  # fmt: skip
+    expected = librosa.power_to_db(power, ref=1.0, amin=1e-10, top_db=80)
+    assert np.allclose(mel, expected, rtol=0, atol=1e-10)
+
+
+def test_filters_span_the_given_frequencies_and_no_others() -> None:
+    filters = mel_filters(sample_rate=RATE, n_fft=N_FFT, n_mels=20, fmin=500, fmax=4000)
+    frequencies = np.arange(N_FFT // 2 + 1) * RATE / N_FFT
+    passed = frequencies[filters.any(axis=0)]
+    assert 500 < passed.min() < 500 + 2 * RATE / N_FFT
+    assert 4000 - 2 * RATE / N_FFT < passed.max() < 4000
+
+
 def test_ten_times_the_magnitude_is_twenty_decibels_more(
     magnitude: NDArray[np.float32], mel: NDArray[np.float64]
 ) -> None:
@@ -123,6 +142,18 @@ def test_mfcc_and_deltas_equal_librosa(mel: NDArray[np.float64]) -> None:
     ]
     found = compute_mfcc(mel, n_mfcc=20, delta_width=9)
     assert np.allclose(found, np.concatenate([mfcc, *deltas]), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [5, 9, 13])
+def test_deltas_are_fits_over_the_given_width(mel: NDArray[np.float64], width: int) -> None:
+    found = compute_mfcc(mel, n_mfcc=3, delta_width=width)
+    middle, half = 40, width // 2
+    time = np.arange(-half, half + 1)
+    for row in range(3):
+        around = found[row, middle - half : middle + half + 1]
+        # The slope of a fitted line, and twice the curvature of a fitted parabola.
+        assert np.isclose(found[3 + row, middle], np.polyfit(time, around, 1)[0])
+        assert np.isclose(found[6 + row, middle], 2 * np.polyfit(time, around, 2)[0])
 
 
 def test_second_derivative_is_a_local_parabola_not_the_delta_of_the_delta(

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
-from genreflow.mlp import Mlp, mlp_from_tensors, mlp_tensors, train_mlp
+from genreflow.mlp import ROWS, Mlp, evaluate, mlp_from_tensors, mlp_tensors, train_mlp
 
 
 class Vectors:
@@ -56,7 +57,7 @@ def test_steps_are_those_of_torch() -> None:
         loss.backward()
         optimiser.step()
         found, correct = own.step(vectors, classes, 0.1)
-        assert found == pytest.approx(float(loss), abs=1e-5)
+        assert found == pytest.approx(loss.item(), abs=1e-5)
         assert correct == int((hidden.argmax(1).numpy() == classes).sum())
     for own_weight, weight in zip(own.weights, weights, strict=True):
         np.testing.assert_allclose(own_weight, weight.detach(), atol=1e-5)
@@ -103,14 +104,102 @@ def test_the_network_of_lowest_validation_loss_is_kept_and_patience_ends_trainin
     assert found == pytest.approx(min(losses), abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("initialisation", "deviation"),
-    [("glorot_uniform", 2 / 700), ("glorot_normal", 2 / 700), ("he_normal", 2 / 500)],
-)
-def test_initial_weights_have_the_stated_variance(initialisation: str, deviation: float) -> None:
+def test_equal_losses_are_no_improvement() -> None:
+    # With a rate of 0 every epoch has the loss of the first.
+    source = Vectors(*separable(30))
+    trained = train_mlp(
+        network(6, 4, 4, 4, 3), source, source, learning_rate=0.0, batch=10, epochs=50, patience=3,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert trained.best_epoch == 1
+    assert len(trained.curve) == 4
+
+
+class Noted(Mlp):
+    """A network that notes the batches it is given; a vector's first value is its number."""
+
+    def __init__(self, plain: Mlp) -> None:
+        super().__init__(plain.weights, plain.biases)
+        self.batches: list[list[int]] = []
+
+    def step(self, inputs: np.ndarray, classes: np.ndarray, learning_rate: float) -> tuple:
+        assert (classes == inputs[:, 0].astype(int) % 3).all()
+        self.batches.append(inputs[:, 0].astype(int).tolist())
+        return super().step(inputs, classes, learning_rate)
+
+
+class Streamed:
+    """Vectors in two blocks, with a note of who asked for a random order of the clips."""
+
+    def __init__(self, *blocks: tuple[np.ndarray, np.ndarray]) -> None:
+        self.parts = [(vectors.astype(np.float32), classes) for vectors, classes in blocks]
+        self.rows = sum(len(classes) for _, classes in blocks)
+        self.asked: list[bool] = []
+
+    def blocks(self, rng: np.random.Generator | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self.asked.append(rng is not None)
+        yield from self.parts
+
+
+def test_every_epoch_shuffles_the_vectors_of_a_block_and_the_clips_that_train() -> None:
+    number = np.arange(50)
+    vectors = np.stack([number, number % 7, number % 5], axis=1) / 1.0
+    first, second = (slice(0, 30), slice(30, 50))
+    train = Streamed(*((vectors[part], number[part] % 3) for part in (first, second)))
+    valid = Streamed((vectors[:10], number[:10] % 3))
+    noted = Noted(network(3, 4, 4, 4, 3))
+    train_mlp(
+        noted, train, valid, learning_rate=1e-4, batch=8, epochs=2, patience=9,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    assert [len(batch) for batch in noted.batches] == [8, 8, 8, 6, 8, 8, 4] * 2
+    epochs = [
+        [number for batch in noted.batches[start : start + 7] for number in batch]
+        for start in (0, 7)
+    ]
+    for order in epochs:
+        assert sorted(order[:30]) == list(range(30))
+        assert sorted(order[30:]) == list(range(30, 50))
+        assert order[:30] != list(range(30))
+    assert epochs[0] != epochs[1]
+    # The order of the validation clips changes nothing but the last bits.
+    assert train.asked == [True, True]
+    assert valid.asked == [False, False]
+
+
+def test_validation_is_the_mean_over_all_vectors_of_all_blocks() -> None:
     rng = np.random.default_rng(0)
-    weight = Mlp.initialise([500, 200], initialisation=initialisation, rng=rng).weights[0]
+    sizes = (ROWS + 1000, 300)
+    blocks = [(rng.standard_normal((n, 4)), rng.integers(0, 3, n)) for n in sizes]
+    own = network(4, 5, 3)
+    hidden = np.concatenate([vectors for vectors, _ in blocks]).astype(np.float32)
+    classes = np.concatenate([classes for _, classes in blocks])
+    hidden = np.maximum(hidden.astype(np.float64) @ own.weights[0] + own.biases[0], 0)
+    logits = hidden @ own.weights[1] + own.biases[1]
+    right = logits[np.arange(len(classes)), classes] - scipy.special.logsumexp(logits, axis=1)
+    loss, accuracy = evaluate(own, Streamed(*blocks))
+    assert loss == pytest.approx(-right.mean(), rel=1e-5)
+    assert accuracy == pytest.approx((logits.argmax(axis=1) == classes).mean(), abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("initialisation", "deviation", "uniform"),
+    [
+        ("glorot_uniform", 2 / 700, True), ("glorot_normal", 2 / 700, False),
+        ("he_normal", 2 / 500, False),
+    ],
+)  # fmt: skip
+def test_initial_weights_have_the_stated_distribution(
+    initialisation: str, deviation: float, uniform: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    own = Mlp.initialise([500, 200, 7], initialisation=initialisation, rng=rng)
+    weight = own.weights[0]
     assert weight.var() == pytest.approx(deviation, rel=0.05)
+    # A uniform distribution ends at sqrt(3) deviations; a normal one of 100 000 goes beyond 4.
+    largest = np.abs(weight).max() / np.sqrt(deviation)
+    assert largest <= np.sqrt(3) if uniform else largest > 4
+    assert [bias.any() for bias in own.biases] == [False, False]
 
 
 def test_weights_survive_being_named() -> None:

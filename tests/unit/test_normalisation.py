@@ -78,6 +78,19 @@ def test_constant_row_becomes_zeros(tmp_path: Path, values: dict[str, NDArray[np
     assert np.isfinite(normalised).all()
 
 
+def test_a_variance_that_rounds_below_zero_is_zero(tmp_path: Path) -> None:
+    # Of fifty clips of 1/7, 2/7, ... the mean of the squares, rounded, is below that of the mean.
+    levels = np.float32([1, 2, 4, 8, 9, 11]) / np.float32(7)
+    names = [f"clip{i}" for i in range(50)]
+    values = np.tile(levels[:, None], COLUMNS).astype(np.float64)
+    with write_shards(tmp_path, dict.fromkeys(names, values), [names]) as features:
+        moments = [features.moments(name) for name in names]
+        mean, squares = (sum(m[k] for m in moments) / (50 * COLUMNS) for k in (0, 1))
+        assert (squares - mean**2 < 0).any()
+        _, deviation = pooled_moments(features, names)
+    assert (deviation == SMALLEST_DEVIATION).all()
+
+
 @pytest.mark.parametrize("training", [IDS[:2], IDS[2:], IDS])
 def test_any_partitions_modulation_follows_from_the_one_cache(
     tmp_path: Path, values: dict[str, NDArray[np.float64]], training: list[str]
@@ -119,6 +132,18 @@ def test_one_mean_for_the_clip_keeps_the_differences_between_bands() -> None:
     values = np.array([[1.0, 3.0], [5.0, 7.0]])
     assert np.allclose(standardise_clip(values, per="clip"), (values - 4) / np.sqrt(5))
     assert np.allclose(standardise_clip(values, per="clip_freq"), [[-1, 1], [-1, 1]])
+
+
+@pytest.mark.parametrize("per", ["clip", "clip_freq"])
+def test_clip_is_standardised_in_double_precision(per: str) -> None:
+    # A level 10 000 times the deviation: single precision would leave an error of 1e-3.
+    values = (1000 + 0.1 * np.random.default_rng(0).standard_normal((96, 200))).astype(np.float32)
+    exact = values.astype(np.float64)
+    expected = [(row - row.mean()) / row.std() for row in exact]
+    if per == "clip":
+        expected = (exact - exact.mean()) / exact.std()
+    found = standardise_clip(values, per=per)  # type: ignore[arg-type]
+    assert np.allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("level", [0.0, -100.0, 0.1, 1e30])

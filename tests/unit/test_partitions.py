@@ -241,3 +241,10 @@ def test_clips_in_quarantine_are_left_out_until_a_part_is_empty() -> None:
     ]  # fmt: skip
     with pytest.raises(UserError, match="every clip of the valid part is in quarantine"):
         usable(assignments, {"a", "b"}, roles=["train", "valid"])
+
+
+@pytest.mark.parametrize("partition_id", ["random", "cv10", "random_group_disjoint"])
+def test_the_clips_that_validate_in_a_fold_are_tested_in_the_next(partition_id: str) -> None:
+    folds = by_fold(draw(collection(), partition_id))
+    for fold, roles in folds.items():
+        assert folds[(fold + 1) % len(folds)]["test"] == roles["valid"]

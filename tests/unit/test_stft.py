@@ -96,7 +96,7 @@ def test_centred_frames_inside_the_signal_are_the_uncentred_frames_bit_for_bit(
     assert np.array_equal(centred[:, uncentred_frames(size, n_fft=N_FFT, hop=hop)], uncentred)
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [(1024, 300), (1024, 1024), (1023, 512)])
+@pytest.mark.parametrize(("n_fft", "hop"), [(1024, 300), (1024, 1024), (1023, 512), (1025, 512)])
 def test_frames_that_would_not_coincide_are_refused(n_fft: int, hop: int) -> None:
     with pytest.raises(ValueError, match=rf"{n_fft / 2:g} is not a multiple of hop = {hop}"):
         uncentred_frames(661500, n_fft=n_fft, hop=hop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from genreflow.training import (
     TrainingSet,
     batches,
     classification_objective,
+    frames,
     mix,
     mixture_objective,
+    predict_probabilities,
     train_network,
     training_set,
 )
+from torch import nn
 
 POOLS = [(1, 1), (1, 1), (1, 1), (1, 1), (3, 3)]
 SHAPE = (12, 12)
@@ -106,6 +110,23 @@ def test_inputs_read_again_for_every_batch_give_the_same_training(features: Feat
     assert train(features, memory_gb=1e-9)[2] == train(features)[2]
 
 
+def test_clips_are_read_once_when_they_fit_in_memory_and_else_for_every_batch(
+    features: FeatureSet,
+) -> None:
+    read = []
+
+    def noted(values: np.ndarray) -> np.ndarray:
+        read.append(values)
+        return plain(values)
+
+    for memory_gb, expected in ((1, 12), (1e-9, 6)):
+        read.clear()
+        inputs = ClipInputs(features, features.track_ids, normalise=noted, memory_gb=memory_gb)
+        for _ in range(2):
+            inputs.batch(np.array([0, 5, 7]))
+        assert len(read) == expected
+
+
 def test_rate_falls_with_the_step(features: FeatureSet) -> None:
     _, _, curve = train(features, decay=0.5)
     # Two steps an epoch; the last step of epoch e has number 2 e - 1, counted from 0.
@@ -133,19 +154,203 @@ def test_the_configured_epoch_is_kept(features: FeatureSet, model: str, expected
     assert float(loss) == pytest.approx(curve[best - 1].valid_loss, rel=1e-4)
 
 
-def test_adam_is_the_plain_one(features: FeatureSet) -> None:
-    network, _, _ = train(features, epochs=1, batch=8, model="last")
-    start = K2c2(2, pools=POOLS, channels=[3] * 5, batchnorm_momentum=0.5)
-    initialise(start, 0)
+class Linear(nn.Module):
+    """A layer whose gradients are known in closed form, and a note of the mode of each pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(SHAPE[0] * SHAPE[1], 2)
+        with torch.no_grad():
+            self.dense.weight.normal_(0, 1, generator=torch.Generator().manual_seed(3))
+            self.dense.bias.fill_(0.25)
+        self.modes: list[bool] = []
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        self.modes.append(self.training)
+        return self.dense(values.flatten(1))
+
+
+#: From 1 down to 1e-9: the smallest gradients are below Adam's epsilon, so that it shows.
+SCALES = np.geomspace(1, 1e-9, SHAPE[0] * SHAPE[1])
+
+
+def scaled(values: torch.Tensor) -> torch.Tensor:
+    return values * torch.from_numpy(SCALES.reshape(SHAPE)).float()
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+class PlainTraining:
+    """A linear layer trained for three epochs of three batches, with a note of the batches."""
+
+    def __init__(self, features: FeatureSet, seed: int = 5) -> None:
+        self.network = Linear()
+        self.start = self.network.dense.weight.detach().double().numpy().copy()
+        data = dataset(features)
+        objective = classification_objective(data.classes)
+        self.training: list[bool] = []
+        self.batches: list[np.ndarray] = []
+
+        def noted(
+            logits: torch.Tensor, rows: np.ndarray, training: bool
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            self.training.append(training)
+            self.batches.append(rows)
+            return objective(logits, rows, training)
+
+        _, self.curve = train_network(
+            self.network, data, noted, prepare=scaled, epochs=3, batch=3, learning_rate=0.05,
+            decay=0.5, model="last", seed=seed,
+        )  # fmt: skip
+
+    def epochs(self) -> Iterator[list[np.ndarray]]:
+        """Yield the training batches of every epoch."""
+        rows = [
+            rows for rows, training in zip(self.batches, self.training, strict=True) if training
+        ]
+        yield from (rows[start : start + 3] for start in (0, 3, 6))
+
+
+def test_adam_its_rate_and_its_epsilon_are_the_plain_ones(features: FeatureSet) -> None:
+    found = PlainTraining(features)
+    values = np.stack([features.clip(i) for i in features.track_ids]).reshape(12, -1) * SCALES
+    classes = np.arange(12) % 2
+    weight, bias = found.start, np.full(2, 0.25)
+    moments = [np.zeros_like(weight), np.zeros_like(weight), np.zeros(2), np.zeros(2)]
+    step = 0
+    for record, rows_of_epoch in zip(found.curve, found.epochs(), strict=True):
+        loss, correct = 0.0, 0
+        for rows in rows_of_epoch:
+            logits = values[rows] @ weight.T + bias
+            loss -= log_softmax(logits)[np.arange(len(rows)), classes[rows]].sum()
+            correct += (logits.argmax(axis=1) == classes[rows]).sum()
+            error = (np.exp(log_softmax(logits)) - np.eye(2)[classes[rows]]) / len(rows)
+            rate = 0.05 / (1 + 0.5 * step)
+            step += 1
+            for place, gradient in ((0, error.T @ values[rows]), (2, error.sum(axis=0))):
+                moments[place] = 0.9 * moments[place] + 0.1 * gradient
+                moments[place + 1] = 0.999 * moments[place + 1] + 0.001 * gradient**2
+                first = moments[place] / (1 - 0.9**step)
+                second = moments[place + 1] / (1 - 0.999**step)
+                change = rate * first / (np.sqrt(second) + 1e-7)
+                if place == 0:
+                    weight = weight - change
+                else:
+                    bias = bias - change
+        assert record.train_loss == pytest.approx(loss / 8, rel=1e-4)
+        assert record.train_accuracy == correct / 8
+        logits = values[8:] @ weight.T + bias
+        right = log_softmax(logits)[np.arange(4), classes[8:]]
+        assert record.valid_loss == pytest.approx(-right.mean(), rel=1e-4)
+        assert record.valid_accuracy == (logits.argmax(axis=1) == classes[8:]).mean()
+    assert step == found.curve[-1].steps == 9
+    # The nine steps are 0.05 and less each; a thousandth of that is the tolerance.
+    np.testing.assert_allclose(found.network.dense.weight.detach(), weight, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(found.network.dense.bias.detach(), bias, rtol=0, atol=5e-5)
+
+
+def test_every_epoch_takes_the_training_clips_in_an_order_of_its_own(features: FeatureSet) -> None:
+    found = PlainTraining(features)
+    orders = [np.concatenate(batches_of_epoch).tolist() for batches_of_epoch in found.epochs()]
+    assert all(sorted(order) == list(range(8)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+    again, other = PlainTraining(features), PlainTraining(features, seed=6)
+    assert [np.concatenate(e).tolist() for e in again.epochs()] == orders
+    assert [np.concatenate(e).tolist() for e in other.epochs()] != orders
+
+
+def test_batches_train_in_training_mode_and_validate_in_evaluation_mode(
+    features: FeatureSet,
+) -> None:
+    found = PlainTraining(features)
+    # Eight clips train in three batches; the fourth that validates joins the other three.
+    assert found.training == [True, True, True, False] * 3
+    assert found.network.modes == found.training
+    assert not found.network.training
+
+
+def test_first_of_several_equally_good_epochs_is_kept(features: FeatureSet) -> None:
+    data = dataset(features)
+    for model, expected in (("lowest_val_loss", 1), ("val_accuracy", 1), ("last", 4)):
+        best, _ = train_network(
+            Linear(), data, classification_objective(data.classes), prepare=scaled, epochs=4,
+            batch=4, learning_rate=0.0, decay=0.0, model=model, seed=0,
+        )  # fmt: skip
+        assert best == expected
+
+
+def test_dropout_depends_on_the_seed_alone(features: FeatureSet) -> None:
+    data = dataset(features)
+    curves = []
+    for global_seed, seed in ((1, 0), (2, 0), (2, 1)):
+        torch.manual_seed(global_seed)
+        network = nn.Sequential(nn.Dropout(0.5), Linear())
+        _, curve = train_network(
+            network, data, classification_objective(data.classes), prepare=scaled, epochs=2,
+            batch=8, learning_rate=0.05, decay=0.0, model="last", seed=seed,
+        )  # fmt: skip
+        curves.append([record.train_loss for record in curve])
+    assert curves[0] == curves[1]
+    assert curves[0] != curves[2]
+
+
+def test_probabilities_are_the_softmax_of_every_clip_in_evaluation_mode(
+    features: FeatureSet,
+) -> None:
+    network, _, _ = train(features)
     inputs = ClipInputs(features, features.track_ids, normalise=plain, memory_gb=1)
-    rows = np.random.default_rng(0).permutation(np.arange(8))
-    logits = start.train()(image(inputs.batch(rows)))
-    torch.nn.functional.cross_entropy(logits, torch.from_numpy(rows) % 2).backward()
-    for parameter, trained in zip(start.parameters(), network.parameters(), strict=True):
-        gradient = parameter.grad.numpy()
-        # First step: both moments are the gradient's own, so the step is lr g / (|g| + eps).
-        expected = parameter.detach().numpy() - 0.05 * gradient / (np.abs(gradient) + 1e-7)
-        np.testing.assert_allclose(trained.detach().numpy(), expected, atol=2e-3)
+    with torch.no_grad():
+        logits = network.eval()(image(inputs.batch(np.arange(12)))).double().numpy()
+    found = predict_probabilities(network.train(), inputs, prepare=image, batch=5)
+    np.testing.assert_allclose(found, np.exp(log_softmax(logits)), atol=1e-6)
+
+
+def test_recurrent_mixer_sees_a_clip_as_a_sequence_of_frames() -> None:
+    values = torch.arange(24.0).reshape(2, 3, 4)  # clips, bands, frames
+    found = frames(values)
+    assert found.shape == (2, 4, 3)
+    assert found[1, 2].tolist() == [values[1, band, 2] for band in range(3)]
+
+
+@pytest.mark.parametrize("mode", ["clip", "clip_freq", "train_freq"])
+def test_inputs_are_normalised_as_configured_and_by_the_training_clips_alone(
+    tmp_path: Path, mode: str
+) -> None:
+    rng = np.random.default_rng(1)
+    values = {name: 5 * rng.standard_normal((4, 30)) - 20 for name in "abcd"}
+    with FeatureWriter(
+        tmp_path / "m.h5", feature="mel_original", shape=(4, 30), parameters={}, sample_rate=1,
+        hop=1, moments=True,
+    ) as out:  # fmt: skip
+        for name, clip in values.items():
+            out.append(name, clip)
+    roles = {"a": "train", "b": "train", "c": "valid", "d": "test"}
+    data = training_set(
+        FeatureSet([tmp_path / "m.h5"]),
+        [Assignment(0, name, "x", role) for name, role in roles.items()],
+        labels=["x"],
+        normalisation=mode,  # type: ignore[arg-type]
+        memory_gb=1,
+        device=torch.device("cpu"),
+    )
+    found = data.inputs.batch(np.array([2]))[0]  # the validation clip
+    clip = values["c"]
+    if mode == "clip":
+        expected = (clip - np.mean(clip)) / np.std(clip)
+    elif mode == "clip_freq":
+        expected = np.stack([(row - row.mean()) / row.std() for row in clip])
+    else:
+        train_rows = np.concatenate([values["a"], values["b"]], axis=1)
+        expected = np.stack(
+            [
+                (row - known.mean()) / known.std()
+                for row, known in zip(clip, train_rows, strict=True)
+            ]
+        )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert bool(data.statistics) == (mode == "train_freq")
 
 
 @pytest.mark.parametrize(
