@@ -110,6 +110,16 @@ def test_order_of_the_rows_does_not_matter() -> None:
     pd.testing.assert_frame_equal(compare_systems([a, shuffled]), compare_systems([a, b]))
 
 
+def test_a_clip_that_several_folds_test_is_a_pair_in_each() -> None:
+    a, b = evaluated("SF", [hits(2, [0])]), evaluated("TF", [hits(2, [0])])
+    for result in (a, b):
+        result.predictions["track_id"] = "t0"
+    # The same predictions, the folds in another order.
+    turned = Evaluated(b.dataset, b.partition, b.system, b.labels, b.predictions[::-1])
+    row = compare_systems([a, turned]).iloc[0]
+    assert (row["both_right"], row["both_wrong"], row["n"]) == (1, 1, 2)
+
+
 def test_systems_on_different_clips_are_not_compared() -> None:
     a, b = evaluated("SF", [hits(8, [0])]), evaluated("TF", [hits(8, [0])], shift=1)
     with pytest.raises(ValueError, match="SF and TF were tested on different clips"):

@@ -16,7 +16,7 @@ ALTERNATIVES = {
     "rf": {"decision": "mean_proba", "max_features": "log2"},
     "expert": {"normalisation": "train_freq", "model": "last", "epochs": 1},
     "mixer": {"frozen_batchnorm": "keras224_bn", "model": "val_accuracy"},
-    "partitions": {"random_draws": "independent"},
+    "partitions": {"random_draws": "independent", "swapped_networks": "retrained"},
     "training": {"memory_gb": 0.001},
     "seeds": [0, 3],
 }
@@ -31,6 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "experiments": [
             {"dataset": "gtzan", "partition": "split", "systems": ["SF+TF", "MoER"]},
             {"dataset": "gtzan", "partition": "random", "systems": ["SF"]},
+            {"dataset": "gtzan", "partition": "split_swapped", "systems": ["SF"]},
         ],
     }
     outcome = run_snakemake(folder, config, "--", "results/tables.csv")
@@ -55,3 +56,14 @@ def test_only_the_papers_own_experiments_are_compared(finished: Path) -> None:
     assert (published["random"] == 78.2).all()
     assert published["split"].isna().all()
     assert accuracies.loc[accuracies["partition"] == "random", "note"].str.contains("publ").all()
+
+
+def test_networks_trained_again_for_a_swapped_partition_do_not_know_its_test_clips(
+    finished: Path,
+) -> None:
+    assert list((finished / "results/gtzan/models/split_swapped").rglob("sf.safetensors"))
+    audit = pd.read_csv(finished / "results/tables/leak_audit.csv")
+    (verdict,) = audit.loc[
+        (audit["partition"] == "split_swapped") & (audit["check"] == "selection"), "verdict"
+    ]
+    assert verdict == "clean"
