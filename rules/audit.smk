@@ -100,10 +100,11 @@ rule audit_models:
                     (network, seed, fold)
                     for network, _, seed, fold in trained_networks(w)
                 ],
-                "networks": {
-                    system: NETWORKS[system]
+                # A list, since a map would lose the systems' order.
+                "systems": [
+                    (system, NETWORKS[system])
                     for system in SYSTEMS_OF[w.dataset, w.partition]
-                },
+                ],
             },
         ),
     shell:

@@ -23,7 +23,7 @@ def main(job: Job) -> None:
             assignments,
             system=system,
         )
-        for system, networks in job.params["networks"].items()
+        for system, networks in job.params["systems"]
     ]
     write_rows(findings, Finding, job.path("findings"))
     write_rows(summaries, Summary, job.path("summary"))
