@@ -164,7 +164,7 @@ def shard_parameters(wildcards):
     clips = SHARDS[wildcards.dataset][wildcards.shard]
     # Rendered files are an input of what reads them; the user's files are none, since a missing
     # one is set aside and must not stop the planning.
-    own = CONFIG.datasets[wildcards.dataset].source == "manifest"
+    own = CONFIG.datasets[wildcards.dataset].source != "synthetic"
     digest = membership_digest(clips, files=own)
     return source_parameters(
         "write_shard", wildcards, clips=digest, shard=wildcards.shard

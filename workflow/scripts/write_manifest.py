@@ -9,7 +9,7 @@ from genreflow.sources import source_clips
 
 def main(job: Job) -> None:
     """Read the source's clips and write them."""
-    clips = source_clips(job.params["dataset"], rendered=job.params["rendered"])
+    clips = source_clips(job.params["dataset"], rendered=job.params["rendered"], planning=False)
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
 

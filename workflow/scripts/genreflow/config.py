@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -289,7 +289,28 @@ class ManifestDataset(Section):
     settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
-Dataset = Annotated[SyntheticDataset | ManifestDataset, Field(discriminator="source")]
+class FolderDataset(Section):
+    """Own music in a folder of folders, whose names are the labels."""
+
+    source: Literal["folder"]
+    folder: str = Field(
+        min_length=1,
+        description="Holds a folder for each label; its manifest, once written, may be edited.",
+    )
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
+SOURCES: dict[str, type[Section]] = {
+    "folder": FolderDataset,
+    "manifest": ManifestDataset,
+    "synthetic": SyntheticDataset,
+}
+Dataset = Annotated[
+    SyntheticDataset | ManifestDataset | FolderDataset, Field(discriminator="source")
+]
 
 
 class Experiment(Section):
@@ -380,16 +401,18 @@ def _validate(model: type[Any], data: Mapping[str, Any], where: str) -> Any:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        path = [str(part) for part in first["loc"] if part not in ("synthetic", "manifest")]
-        if first["type"] == "missing" and first["loc"] and first["loc"][-1] == "manifest":
-            path.append("manifest")
+        path = [str(part) for part in first["loc"]]
+        # Pydantic puts the source behind a dataset's name; by its place, since names and keys may
+        # be the same word.
+        if path[:1] == ["datasets"] and len(path) > 2:
+            del path[2]
         raise _explain(model, first, path, where) from None
 
 
 def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserError:
     key, value = ".".join(path), first["input"]
     if first["type"] == "extra_forbidden":
-        known = list(_known_keys(model, path))
+        known = list(_known_keys(model, first["loc"]))
         close = difflib.get_close_matches(path[-1], known, n=1)
         return UserError(
             f"unknown key `{key}`.",
@@ -412,7 +435,7 @@ def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserE
         return UserError(
             f"`{key}.source` is {value.get('source') if isinstance(value, dict) else value!r}.",
             where=where,
-            expected="synthetic or manifest",
+            expected="one of " + ", ".join(SOURCES),
         )
     shown = (
         value if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
@@ -420,12 +443,12 @@ def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserE
     return UserError(f"`{key}` is {shown!r}: {first['msg'].lower()}.", where=where)
 
 
-def _known_keys(model: type[Any], path: list[str]) -> Iterator[str]:
-    """Yield the keys that are allowed beside the last one of ``path``."""
+def _known_keys(model: type[Any], place: Sequence[str | int]) -> Iterator[str]:
+    """Yield the keys that are allowed beside the last one of pydantic's ``place``."""
     fields: Any = model.model_fields
-    for part in path[:-1]:
+    for part in place[:-1]:
         if part == "datasets":
-            fields = {**SyntheticDataset.model_fields, **ManifestDataset.model_fields}
+            fields = SOURCES[str(place[2])].model_fields
             break
         if part == "experiments":
             fields = Experiment.model_fields

@@ -30,7 +30,8 @@ HEADER = """\
 #: The demo: a planted truth that runs in minutes.  Shorter clips and fewer, smaller steps than
 #: the papers', whose running statistics then need a shorter memory; never another network.
 DEMO = """
-# Collections by name.  Sources: `manifest` (your own music: `manifest: path/to/manifest.csv`) and
+# Collections by name.  Sources: `folder` (your own music, a folder for each label: `folder:
+# path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`) and
 # `synthetic`.  `settings` holds what differs from the keys above for one dataset.
 datasets:
   demo:

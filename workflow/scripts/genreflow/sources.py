@@ -1,4 +1,4 @@
-"""Where a dataset's clips come from: own music by a manifest, or the synthesised demo."""
+"""Where a dataset's clips come from: own music by a manifest or folder, or the synthesised demo."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from genreflow.folder import MANIFEST, folder_clips
 from genreflow.manifest import Clip, read_manifest, shard_clips
 from genreflow.synthesis import clip_table
 
 
-def source_clips(dataset: Mapping[str, Any], *, rendered: str) -> list[Clip]:
-    """Return a dataset's clips in the order of their track ids, without touching its audio.
+def source_clips(dataset: Mapping[str, Any], *, rendered: str, planning: bool = True) -> list[Clip]:
+    """Return a dataset's clips in the order of their track ids, without decoding its audio.
 
     Parameters
     ----------
     dataset
         The dataset's part of the configuration.
     rendered
-        The folder in which synthesised clips are rendered, a folder a shard.
+        The folder in which synthesised clips are rendered, a folder a shard; it lies among the
+        dataset's results.
+    planning
+        False in a job: what planning found is taken as it is, and nothing is said of it again.
 
     Raises
     ------
     UserError
-        As `genreflow.manifest.read_manifest`.
+        As `genreflow.manifest.read_manifest` and `genreflow.folder.folder_clips`.
     """
     if dataset["source"] == "manifest":
         return read_manifest(Path(dataset["manifest"]))
+    if dataset["source"] == "folder":
+        fallback = Path(rendered).with_name(MANIFEST)
+        return folder_clips(Path(dataset["folder"]), fallback=fallback, planning=planning)
     planted = clip_table(seeds=dataset["seeds"], artists=dataset["artists"])
     clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
     placed = [
