@@ -79,7 +79,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)) or "none",
     shard=r"\d{3}-of-\d{3}",
     feature="|".join(FEATURES),
-    partition=r"(split|random|cv10)\w*",
+    partition=r"(split|random|cv10|fault_filtered)\w*",
     fold=r"\d+",
     seed=r"\d+",
     expert="|".join(EXPERTS),

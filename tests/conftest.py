@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,28 @@ def emotify() -> Path:
     folder = Path(os.environ.get("GENREFLOW_EMOTIFY", default))
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no real clips in {folder}: set GENREFLOW_EMOTIFY to the emotify folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gtzan_lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the published lists and index, which are not ours to keep in the repository."""
+    source = Path(
+        os.environ.get(
+            "GENREFLOW_GTZAN_LISTS", REPOSITORY.parent / "shared" / "data" / "gtzan_lists"
+        )
+    )
+    indexes = sorted(source.glob("*index.txt"))
+    lists = [source / f"{role}_filtered.txt" for role in ("train", "valid", "test")]
+    if not indexes or not all(path.is_file() for path in lists):
+        pytest.skip(
+            f"no published lists in {source}: set GENREFLOW_GTZAN_LISTS to a folder with "
+            "train_filtered.txt, valid_filtered.txt, test_filtered.txt and index.txt"
+        )
+    folder = tmp_path_factory.mktemp("gtzan_lists")
+    for path in lists:
+        shutil.copyfile(path, folder / path.name)
+    shutil.copyfile(indexes[0], folder / "index.txt")
     return folder
 
 

@@ -247,3 +247,15 @@ def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match=r"no mapping[\s\S]*my\.yaml"):
             read_yaml(path)
+
+
+@pytest.mark.parametrize("partition", ["fault_filtered", "fault_filtered_swapped"])
+@pytest.mark.parametrize("dataset", [MINE, {"source": "gtzan", "path": "gtzan"}])
+def test_fault_filtered_needs_the_lists_of_gtzan(dataset: dict[str, Any], partition: str) -> None:
+    overrides = with_experiment(partition=partition) | {"datasets": {"mine": dataset}}
+    message = refusal(overrides)
+    assert f"partition `{partition}` of dataset `mine` has no lists" in message
+    assert "`source: gtzan` with `lists`" in message
+    given = {"source": "gtzan", "path": "gtzan", "lists": "lists"}
+    (experiment,) = load(DEFAULTS, overrides | {"datasets": {"mine": given}}).experiments
+    assert experiment.partition_id == partition

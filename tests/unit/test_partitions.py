@@ -223,6 +223,81 @@ def test_class_without_a_training_clip_is_named() -> None:
     assert "class 'pop' has no training clip" in refusal(clips, "split")
 
 
+def fault_filtered(each: int = 40) -> list[Clip]:
+    """Return clips of which every fourth is in no list."""
+    splits = ("train", "valid", "test", "")
+    return [replace(clip, split=splits[i % 4]) for i, clip in enumerate(collection(each))]
+
+
+@pytest.mark.parametrize(
+    ("partition_id", "sizes"),
+    [
+        ("fault_filtered", {"train": 443, "valid": 197, "test": 290}),
+        ("fault_filtered_swapped", {"train": 443, "valid": 290, "test": 197}),
+        ("fault_filtered_group_disjoint", {"train": 443, "valid": 197, "test": 290}),
+        ("fault_filtered_swapped_group_disjoint", {"train": 443, "valid": 290, "test": 197}),
+    ],
+)
+def test_fault_filtered_divides_the_clips_of_the_lists_and_no_others(
+    partition_id: str, sizes: dict[str, int]
+) -> None:
+    splits = ["train"] * 443 + ["valid"] * 197 + ["test"] * 290 + [""] * 70
+    # Interleaved, so that every genre is in every part; a group stays within its part.
+    clips = [
+        Clip(f"{i:04d}", "", GENRES[i % 3], f"{split} {i % 7}", split)
+        for i, split in enumerate(splits)
+    ]
+    assignments = draw(clips, partition_id)
+    assert number_of_folds(partition_id) == 1
+    assert {assignment.fold for assignment in assignments} == {0}
+    assert Counter(assignment.role for assignment in assignments) == sizes
+    swap = {"train": "train", "valid": "test", "test": "valid"}
+    swapped = "swapped" in partition_id
+    assert {a.track_id: a.role for a in assignments} == {
+        clip.track_id: swap[clip.split] if swapped else clip.split for clip in clips if clip.split
+    }
+    assert [a.track_id for a in assignments] == sorted(a.track_id for a in assignments)
+
+
+def test_networks_of_the_swapped_fault_filtered_are_those_of_the_plain_one() -> None:
+    assert base_partition("fault_filtered_swapped") == "fault_filtered"
+    assert base_partition("fault_filtered_swapped_group_disjoint") == (
+        "fault_filtered_group_disjoint"
+    )
+
+
+def test_split_still_requires_a_split_of_every_clip() -> None:
+    clips = fault_filtered()
+    for partition_id in ("split", "split_swapped", "split_group_disjoint"):
+        assert "30 of 120 clips have no `split`" in refusal(clips, partition_id)
+
+
+def test_fault_filtered_group_disjoint_looks_at_the_clips_of_the_lists_alone() -> None:
+    # A group a role; the clips in no list share a group with train, or have none.
+    clips = [replace(clip, group=clip.split) for clip in fault_filtered()]
+    clips[3] = replace(clips[3], group="train")
+    assert len(draw(clips, "fault_filtered_group_disjoint")) == 90
+    crossing = [replace(clips[0], group="test"), *clips[1:]]
+    message = refusal(crossing, "fault_filtered_group_disjoint")
+    assert "1 groups are on two sides" in message
+    assert "'test' (test, train)" in message
+    assert len(draw(crossing, "fault_filtered")) == 90
+    unknown = [replace(clips[0], group=""), *clips[1:]]
+    message = refusal(unknown, "fault_filtered_group_disjoint")
+    assert "1 of 90 clips have no `group`" in message
+
+
+def test_fault_filtered_without_lists_or_without_a_part_is_refused() -> None:
+    assert "no clip has split 'train'" in refusal(collection(), "fault_filtered")
+    clips = [clip for clip in fault_filtered() if clip.split != "valid"]
+    assert "no clip has split 'valid'" in refusal(clips, "fault_filtered")
+
+
+def test_class_that_no_list_names_is_refused() -> None:
+    clips = [replace(c, split="") if c.label == "pop" else c for c in fault_filtered()]
+    assert "class 'pop' has no training clip" in refusal(clips, "fault_filtered")
+
+
 def test_assignments_are_read_back_whole_or_by_fold(tmp_path: Path) -> None:
     assignments = draw(collection(), "random")
     write_assignments(assignments, tmp_path / "p.csv")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genreflow.errors import UserError
-from genreflow.partitions import GROUP_DISJOINT
+from genreflow.partitions import FAULT_FILTERED, GROUP_DISJOINT
 from genreflow.pooling import derive_pools, input_kind
 from genreflow.systems import EXPERTS, required_networks
 
@@ -19,8 +19,9 @@ Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PartitionName = Literal[
-    "split", "random", "cv10", "split_swapped", "random_swapped", "cv10_swapped"
-]
+    "split", "random", "cv10", "fault_filtered",
+    "split_swapped", "random_swapped", "cv10_swapped", "fault_filtered_swapped",
+]  # fmt: skip
 SystemName = Literal[
     "SF", "TF", "SF+TF",
     "original", "harmonic", "percussive", "modulation", "MFCC",
@@ -303,13 +304,34 @@ class FolderDataset(Section):
     settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
+class GtzanDataset(Section):
+    """GTZAN (Tzanetakis & Cook 2002), unpacked on disk."""
+
+    source: Literal["gtzan"]
+    path: str = Field(
+        min_length=1, description="The folder `genres`, or the one above it; .au or .wav."
+    )
+    lists: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of the three fault-filtered lists and the artist index; without it "
+        "there is no partition fault_filtered, and no artist is known.",
+    )
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
 SOURCES: dict[str, type[Section]] = {
     "folder": FolderDataset,
+    "gtzan": GtzanDataset,
     "manifest": ManifestDataset,
     "synthetic": SyntheticDataset,
 }
 Dataset = Annotated[
-    SyntheticDataset | ManifestDataset | FolderDataset, Field(discriminator="source")
+    SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset,
+    Field(discriminator="source"),
 ]
 
 
@@ -527,6 +549,15 @@ def _check_experiments(config: Config) -> None:
                 where=where,
                 expected="one of " + ", ".join(config.datasets),
                 hint=f"did you mean `{close[0]}`?" if close else "",
+            )
+        dataset = config.datasets[experiment.dataset]
+        if experiment.partition.startswith(FAULT_FILTERED) and not getattr(dataset, "lists", None):
+            raise UserError(
+                f"partition `{experiment.partition}` of dataset `{experiment.dataset}` has no "
+                "lists.",
+                where=where,
+                expected="`source: gtzan` with `lists`, the folder of the fault-filtered lists",
+                hint="lists of your own go into a manifest's column `split`: `partition: split`.",
             )
         settings = config.settings(experiment.dataset)
         for expert in required_networks(experiment.systems):

@@ -31,8 +31,9 @@ HEADER = """\
 #: the papers', whose running statistics then need a shorter memory; never another network.
 DEMO = """
 # Collections by name.  Sources: `folder` (your own music, a folder for each label: `folder:
-# path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`) and
-# `synthetic`.  `settings` holds what differs from the keys above for one dataset.
+# path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`), `gtzan`
+# (config/gtzan.yaml) and `synthetic`.  `settings` holds what differs from the keys above for one
+# dataset.
 datasets:
   demo:
     source: synthetic
@@ -46,7 +47,8 @@ datasets:
       training: {threads: 1}
 
 # What tables.csv reports: a dataset, a partition, systems.
-#   partition: split | random | cv10, each also with _swapped; `group_disjoint: true` on any
+#   partition: split | random | cv10 | fault_filtered (gtzan), each also with _swapped;
+#     `group_disjoint: true` on any
 #   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
 experiments:
   - dataset: demo

@@ -16,6 +16,9 @@ Role = Literal["train", "valid", "test"]
 QUARTERS = 4
 SWAPPED = "_swapped"
 GROUP_DISJOINT = "_group_disjoint"
+FAULT_FILTERED = "fault_filtered"
+#: Partitions that the clips' own splits give.
+GIVEN = ("split", FAULT_FILTERED)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def base_partition(partition_id: str) -> str:
 
 def number_of_folds(partition_id: str) -> int:
     """Return how many folds a partition has."""
-    return {"split": 1, "random": 4, "cv10": 10}[partition_id.split("_")[0]]
+    return {"split": 1, FAULT_FILTERED: 1, "random": 4, "cv10": 10}[_name(partition_id)]
 
 
 def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -> None:
@@ -50,8 +53,10 @@ def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -
     """
     where = f"dataset `{dataset}`, partition `{partition_id}`"
     disjoint = GROUP_DISJOINT in partition_id
-    if partition_id.startswith("split"):
-        _check_split(clips, where, disjoint)
+    if _name(partition_id) in GIVEN:
+        # A class that the lists leave out altogether is refused, not forgotten.
+        labels = sorted({clip.label for clip in clips})
+        _check_split(_divided(clips, partition_id), labels, where, disjoint)
         return
     if disjoint:
         _require(clips, "group", where)
@@ -81,10 +86,11 @@ def make_partition(
 ) -> list[Assignment]:
     """Return every clip's role in every fold, by fold and track id.
 
-    ``split`` takes the manifest's column.  ``random`` cuts the clips into four parts, stratified
-    by label, and tests each once (50/25/25, the next part validates).  ``cv10`` tests each of ten
-    parts once and validates on the next.  Group-disjoint forms keep every group within a part.
-    The swapped form exchanges valid and test.
+    ``split`` takes the manifest's column, and so does ``fault_filtered``, where clips without a
+    split have no role.  ``random`` cuts the clips into four parts, stratified by label, and tests
+    each once (50/25/25, the next part validates).  ``cv10`` tests each of ten parts once and
+    validates on the next.  Group-disjoint forms keep every group within a part.  The swapped form
+    exchanges valid and test.
 
     Raises
     ------
@@ -92,10 +98,10 @@ def make_partition(
         As in `check_partition`, or a drawn fold has no training clip of some class.
     """
     check_partition(clips, partition_id, dataset=dataset)
-    clips = sorted(clips, key=lambda clip: clip.track_id)
+    clips = sorted(_divided(clips, partition_id), key=lambda clip: clip.track_id)
     assignments = []
     for fold in range(number_of_folds(partition_id)):
-        if partition_id.startswith("split"):
+        if _name(partition_id) in GIVEN:
             roles = {clip.track_id: clip.split for clip in clips}
         else:
             parts, validation, draw = QUARTERS, 1, 0
@@ -154,6 +160,17 @@ def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:
         writer.writerows(asdict(assignment) for assignment in assignments)
 
 
+def _name(partition_id: str) -> str:
+    """Return a partition's name without its form."""
+    return base_partition(partition_id).removesuffix(GROUP_DISJOINT)
+
+
+def _divided(clips: Sequence[Clip], partition_id: str) -> list[Clip]:
+    """Return the clips that a partition divides: fault filtering leaves out those in no list."""
+    filtered = _name(partition_id) == FAULT_FILTERED
+    return [clip for clip in clips if clip.split or not filtered]
+
+
 def _draw_parts(clips: Sequence[Clip], parts: int, seed: int, disjoint: bool) -> dict[str, int]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -186,13 +203,13 @@ def _require(clips: Sequence[Clip], column: Literal["group", "split"], where: st
         )
 
 
-def _check_split(clips: Sequence[Clip], where: str, disjoint: bool) -> None:
+def _check_split(clips: Sequence[Clip], labels: Sequence[str], where: str, disjoint: bool) -> None:
     _require(clips, "split", where)
     counts = Counter((clip.label, clip.split) for clip in clips)
     for role in SPLITS:
         if not any(clip.split == role for clip in clips):
             raise UserError(f"no clip has split {role!r}.", where=where)
-    for label in sorted({clip.label for clip in clips}):
+    for label in labels:
         if not counts[label, "train"]:
             raise UserError(
                 f"class {label!r} has no training clip.",

@@ -1,4 +1,4 @@
-"""Where a dataset's clips come from: own music by a manifest or folder, or the synthesised demo."""
+"""Where a dataset's clips come from: own music, GTZAN, or the synthesised demo."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from genreflow.folder import MANIFEST, folder_clips
+from genreflow.gtzan import gtzan_clips, read_artist_index, read_fault_filtered
 from genreflow.manifest import Clip, read_manifest, shard_clips
 from genreflow.synthesis import clip_table
 
@@ -27,13 +28,21 @@ def source_clips(dataset: Mapping[str, Any], *, rendered: str, planning: bool = 
     Raises
     ------
     UserError
-        As `genreflow.manifest.read_manifest` and `genreflow.folder.folder_clips`.
+        As `genreflow.manifest.read_manifest`, `genreflow.folder.folder_clips` and the functions
+        of `genreflow.gtzan`.
     """
     if dataset["source"] == "manifest":
         return read_manifest(Path(dataset["manifest"]))
     if dataset["source"] == "folder":
         fallback = Path(rendered).with_name(MANIFEST)
         return folder_clips(Path(dataset["folder"]), fallback=fallback, planning=planning)
+    if dataset["source"] == "gtzan":
+        lists = Path(dataset["lists"]) if dataset["lists"] else None
+        return gtzan_clips(
+            Path(dataset["path"]),
+            splits=read_fault_filtered(lists) if lists else {},
+            artists=read_artist_index(lists) if lists else {},
+        )
     planted = clip_table(seeds=dataset["seeds"], artists=dataset["artists"])
     clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
     placed = [

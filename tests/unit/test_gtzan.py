@@ -1,0 +1,498 @@
+"""GTZAN: copies on disk in every layout, the fault-filtered lists and the artist index."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import io
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from genreflow.audit import audit_partition
+from genreflow.errors import UserError
+from genreflow.gtzan import (
+    ARCHIVE,
+    ARTIST_INDEX,
+    BAD_CLIPS,
+    CLIPS_A_LABEL,
+    FAULT_FILTERED,
+    FAULT_FILTERED_CLIPS,
+    LABELS,
+    TRACK_IDS,
+    Remote,
+    gtzan_clips,
+    read_artist_index,
+    read_fault_filtered,
+)
+from genreflow.manifest import SPLITS, Clip, labels
+from genreflow.partitions import check_partition, make_partition
+
+
+def unpack(
+    folder: Path,
+    *,
+    suffix: str = ".au",
+    clips: int = 3,
+    hiphop: tuple[str, str] = ("hiphop", "hiphop"),
+) -> Path:
+    """Make empty files as a copy of GTZAN has them; ``hiphop`` names its folder and its files."""
+    for label in LABELS:
+        genre, name = hiphop if label == "hiphop" else (label, label)
+        (folder / genre).mkdir(parents=True, exist_ok=True)
+        for number in range(clips):
+            (folder / genre / f"{name}.{number:05d}{suffix}").touch()
+    return folder
+
+
+def found(root: Path, **others: Any) -> dict[str, Clip]:
+    clips = gtzan_clips(root, **{"splits": {}, "artists": {}, **others})
+    assert [clip.track_id for clip in clips] == list(TRACK_IDS)
+    return {clip.track_id: clip for clip in clips}
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        gtzan_clips(root, splits={}, artists={})
+    assert str(root) in str(caught.value)
+    return str(caught.value)
+
+
+def published(text: str | bytes, name: str) -> Remote:
+    """Return a file as if this text were the published one."""
+    content = text.encode() if isinstance(text, str) else text
+    return Remote(name, (f"https://example.org/{name}",), hashlib.sha256(content).hexdigest())
+
+
+# The collection.
+
+
+def test_the_collection_has_ten_labels_of_a_hundred_clips_in_the_order_of_their_ids() -> None:
+    assert len(TRACK_IDS) == len(set(TRACK_IDS)) == 1000
+    assert list(TRACK_IDS) == sorted(TRACK_IDS)
+    assert Counter(name.partition(".")[0] for name in TRACK_IDS) == dict.fromkeys(
+        LABELS, CLIPS_A_LABEL
+    )
+    assert (TRACK_IDS[0], TRACK_IDS[-1]) == ("blues.00000", "rock.00099")
+    assert set(BAD_CLIPS) == {"jazz.00054"} <= set(TRACK_IDS)
+
+
+def test_every_published_file_has_addresses_and_a_checksum() -> None:
+    remotes = [ARCHIVE, ARTIST_INDEX, *FAULT_FILTERED.values()]
+    assert len({remote.sha256 for remote in remotes}) == 5
+    for remote in remotes:
+        assert re.fullmatch("[0-9a-f]{64}", remote.sha256)
+        assert len(remote.addresses) == 2
+        assert all(a.startswith("http") and a.endswith(remote.name) for a in remote.addresses)
+    assert tuple(FAULT_FILTERED) == tuple(FAULT_FILTERED_CLIPS) == SPLITS
+
+
+# A copy on disk.
+
+
+@pytest.mark.parametrize("subfolder", ["", "genres", "genres_original"])
+@pytest.mark.parametrize("suffix", [".au", ".wav", ".AU", ".WAV"])
+def test_clips_are_found_in_every_layout(tmp_path: Path, subfolder: str, suffix: str) -> None:
+    folder = unpack(tmp_path / subfolder, suffix=suffix)
+    clips = found(tmp_path)
+    assert labels(clips.values()) == list(LABELS)
+    for track_id, clip in clips.items():
+        label = track_id.partition(".")[0]
+        assert clip == Clip(track_id, str(folder / label / f"{track_id}{suffix}"), label)
+        assert Path(clip.path).is_file() == (track_id[-5:] < "00003")
+
+
+@pytest.mark.parametrize("genre", ["hiphop", "hip-hop"])
+@pytest.mark.parametrize("name", ["hiphop", "hip-hop", "HIP-HOP"])
+def test_hiphop_is_found_in_both_spellings_and_keeps_its_label(
+    tmp_path: Path, genre: str, name: str
+) -> None:
+    unpack(tmp_path, hiphop=(genre, name), clips=2)
+    clips = found(tmp_path)
+    assert clips["hiphop.00001"] == Clip(
+        "hiphop.00001", str(tmp_path / genre / f"{name}.00001.au"), "hiphop"
+    )
+    assert clips["hiphop.00002"].path == str(tmp_path / genre / "hiphop.00002.au")
+
+
+def test_all_clips_of_a_whole_copy_are_there(tmp_path: Path) -> None:
+    unpack(tmp_path / "genres", clips=100)
+    assert all(Path(clip.path).is_file() for clip in found(tmp_path).values())
+
+
+def test_missing_clips_and_genres_have_the_path_where_they_would_be(tmp_path: Path) -> None:
+    unpack(tmp_path / "genres_original", suffix=".wav")
+    (tmp_path / "genres_original" / "jazz" / "jazz.00001.wav").unlink()
+    shutil.rmtree(tmp_path / "genres_original" / "hiphop")
+    clips = found(tmp_path)
+    for track_id in ("jazz.00001", "hiphop.00000"):
+        path = tmp_path / "genres_original" / track_id[:-6] / f"{track_id}.wav"
+        assert clips[track_id].path == str(path)
+        assert not path.exists()
+
+
+def test_a_clip_of_the_other_format_is_taken_and_the_missing_follow_the_majority(
+    tmp_path: Path,
+) -> None:
+    # As where the unreadable file of the re-hosted copy is replaced by the original.
+    unpack(tmp_path, suffix=".wav")
+    (tmp_path / "blues" / "blues.00000.wav").rename(tmp_path / "blues" / "blues.00000.au")
+    clips = found(tmp_path)
+    assert clips["blues.00000"].path == str(tmp_path / "blues" / "blues.00000.au")
+    assert clips["blues.00099"].path == str(tmp_path / "blues" / "blues.00099.wav")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "._blues.00000.au",
+        "blues.00000.mp3",
+        "blues.00000.au.part",
+        "blues.00100.au",
+        "blues.0000.au",
+        "jazz.00000.au",
+        ".DS_Store",
+    ],
+)
+def test_other_files_are_no_clips(tmp_path: Path, name: str) -> None:
+    unpack(tmp_path)
+    (tmp_path / "blues" / "blues.00000.au").unlink()
+    (tmp_path / "blues" / name).touch()
+    clips = found(tmp_path)
+    assert clips["blues.00000"].path == str(tmp_path / "blues" / "blues.00000.au")
+    assert clips["jazz.00000"].path == str(tmp_path / "jazz" / "jazz.00000.au")
+
+
+def test_relative_folder_gives_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack(tmp_path / "genres")
+    monkeypatch.chdir(tmp_path)
+    assert found(Path("genres"))["pop.00000"].path == str(tmp_path / "genres/pop/pop.00000.au")
+
+
+def test_splits_and_artists_are_those_given_and_else_empty(tmp_path: Path) -> None:
+    unpack(tmp_path)
+    clips = found(tmp_path, splits={"pop.00001": "valid"}, artists={"pop.00002": "Cher"})
+    assert (clips["pop.00001"].split, clips["pop.00001"].group) == ("valid", "")
+    assert (clips["pop.00002"].split, clips["pop.00002"].group) == ("", "Cher")
+
+
+def test_planning_lists_ten_folders_and_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack(tmp_path / "genres")
+    listed = []
+
+    def listing(list_folder: Any) -> Any:
+        def recorded(path: Any) -> Any:
+            listed.append(Path(path).name)
+            return list_folder(path)
+
+        return recorded
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("a file was opened")
+
+    monkeypatch.setattr(os, "listdir", listing(os.listdir))
+    monkeypatch.setattr(os, "scandir", listing(os.scandir))
+    for module in (builtins, io, os):
+        monkeypatch.setattr(module, "open", refused)
+    gtzan_clips(tmp_path, splits={}, artists={})
+    monkeypatch.undo()
+    assert sorted(listed) == list(LABELS)
+
+
+def test_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path / "nowhere")
+    assert "does not exist" in message
+    assert "genres.tar.gz" in message
+
+
+def test_archive_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "genres.tar.gz").touch()
+    message = refusal(tmp_path / "genres.tar.gz")
+    assert "is a file" in message
+    assert "unpack genres.tar.gz" in message
+
+
+@pytest.mark.parametrize(("names", "shown"), [(["Data", "a.txt"], "Data, a.txt"), ([], "nothing")])
+def test_folder_without_genres_is_refused_with_what_it_has(
+    tmp_path: Path, names: list[str], shown: str
+) -> None:
+    for name in names:
+        (tmp_path / name).mkdir()
+    message = refusal(tmp_path)
+    assert "no genre of GTZAN" in message
+    assert f"it has {shown}." in message
+
+
+def test_genre_folders_of_other_music_are_refused(tmp_path: Path) -> None:
+    for name in ("rock/song.mp3", "jazz/jazz 1.wav", "jazz/jazz.00100.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    message = refusal(tmp_path)
+    assert "the folders jazz, rock hold no clip of GTZAN" in message
+    assert "blues.00000.au" in message
+    assert "another `source`" in message
+
+
+def test_clips_as_au_and_as_wav_are_refused(tmp_path: Path) -> None:
+    unpack(tmp_path, suffix=".au")
+    (tmp_path / "metal" / "metal.00001.wav").touch()
+    (tmp_path / "pop" / "pop.00001.wav").touch()
+    message = refusal(tmp_path)
+    assert "2 clips have more than one file, first 'metal.00001'" in message
+    assert "metal/metal.00001.au and metal/metal.00001.wav" in message
+
+
+def test_clips_under_both_spellings_of_hiphop_are_refused(tmp_path: Path) -> None:
+    unpack(tmp_path, clips=1)
+    unpack(tmp_path, clips=1, hiphop=("hip-hop", "hiphop"))
+    assert "hiphop/hiphop.00000.au and hip-hop/hiphop.00000.au" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("others", [("genres", "genres_original"), ("", "genres")])
+def test_folder_with_two_copies_is_refused_with_both(
+    tmp_path: Path, others: tuple[str, str]
+) -> None:
+    for name in others:
+        unpack(tmp_path / name)
+    message = refusal(tmp_path)
+    assert "holds GTZAN 2 times" in message
+    assert ", ".join(str(tmp_path / name) for name in others) in message
+
+
+# The fault-filtered lists.
+
+SMALL = {
+    "train": "blues/blues.00029.wav\nrock/rock.00099.wav\n",
+    "valid": "blues/blues.00000.wav\n",
+    "test": "hiphop/hiphop.00012.au\njazz/jazz.00054.wav\npop/pop.00001.wav\n",
+}
+
+
+SMALL_SIZES = {"train": 2, "valid": 1, "test": 3}
+
+
+def write_lists(folder: Path, texts: Mapping[str, str]) -> dict[str, Remote]:
+    """Write lists and return them as if they were the published ones."""
+    lists = {role: published(text, f"{role}_filtered.txt") for role, text in texts.items()}
+    for role, remote in lists.items():
+        (folder / remote.name).write_text(texts[role])
+    return lists
+
+
+def read_small(folder: Path, texts: Mapping[str, str] = SMALL) -> dict[str, str]:
+    return read_fault_filtered(folder, lists=write_lists(folder, texts), sizes=SMALL_SIZES)
+
+
+def test_lists_give_the_split_of_each_clip(tmp_path: Path) -> None:
+    assert read_small(tmp_path) == {
+        "blues.00029": "train",
+        "rock.00099": "train",
+        "blues.00000": "valid",
+        "hiphop.00012": "test",
+        "jazz.00054": "test",
+        "pop.00001": "test",
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("\n", "\r\n"), ("99.wav\n", "99.wav"), ("99.wav\n", "99.wav\n\n\n")],
+    ids=["carriage returns", "no last newline", "newlines at the end"],
+)
+def test_line_ends_in_which_copies_differ_are_no_alteration(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    expected = read_small(tmp_path)
+    lists = write_lists(tmp_path, SMALL)
+    changed = SMALL["train"].replace(old, new)
+    assert changed != SMALL["train"]
+    (tmp_path / "train_filtered.txt").write_bytes(changed.encode())
+    assert read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES) == expected
+
+
+@pytest.mark.parametrize("role", SPLITS)
+def test_missing_list_is_named_with_its_address(tmp_path: Path, role: str) -> None:
+    lists = write_lists(tmp_path, SMALL)
+    (tmp_path / f"{role}_filtered.txt").unlink()
+    with pytest.raises(UserError) as caught:
+        read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES)
+    message = str(caught.value)
+    assert f"{role}_filtered.txt is missing" in message
+    assert str(tmp_path) in message
+    assert f"https://example.org/{role}_filtered.txt" in message
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [b"blues/blues.00001.wav\n", b"", b"blues/blues.00000.wav\nblues/blues.00001.wav\n", b"\xff"],
+    ids=["altered", "empty", "longer", "no text"],
+)
+def test_altered_list_is_refused_with_both_checksums(tmp_path: Path, changed: bytes) -> None:
+    lists = write_lists(tmp_path, SMALL)
+    (tmp_path / "valid_filtered.txt").write_bytes(changed)
+    with pytest.raises(UserError) as caught:
+        read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES)
+    message = str(caught.value)
+    assert "not the published one" in message
+    assert str(tmp_path / "valid_filtered.txt") in message
+    assert hashlib.sha256(changed.rstrip(b"\n") + b"\n").hexdigest() in message
+    assert lists["valid"].sha256 in message
+    assert "https://example.org/valid_filtered.txt" in message
+
+
+def test_other_lists_than_the_published_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    write_lists(tmp_path, SMALL)
+    with pytest.raises(UserError, match="not the published one"):
+        read_fault_filtered(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("blues/blues.00100.wav\n", "'blues.00100' is no clip"),
+        ("blues/blues.00029.wav\n", "'blues.00029' is no clip of GTZAN or is named twice"),
+        ("blues/blues.00001.wav\nblues/blues.00001.wav\n", "'blues.00001' is no clip"),
+        ("blues/blues.00001.wav\n\nblues/blues.00002.wav\n", "'' is no clip"),
+        ("blues/blues.00001.wav\nblues/blues.00002.wav\n", "the list names 2 clips"),
+    ],
+    ids=["unknown", "in two lists", "twice in one", "blank line", "size"],
+)
+def test_lists_that_contradict_the_collection_are_refused(
+    tmp_path: Path, text: str, part: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        read_small(tmp_path, SMALL | {"valid": text})
+    assert part in str(caught.value)
+    assert "valid_filtered.txt" in str(caught.value)
+
+
+# The artist index.
+
+INDEX = """## an index, with “quotes” from a word processor
+##
+
+blues.00000.wav ::: Ann Other ::: One Song, And Another
+classical.00000.wav ::: Antonín Věk :::
+jazz.00048.wav ::: :::
+country.00002.wav ::: ::: A Title Alone
+reggae.00051.wav ::: One & Other::: No Space In Front
+pop.00074.wav ::: First One; Second One ::: Duet (Remix)
+"""
+
+
+def read_index(folder: Path, text: str = INDEX) -> dict[str, str]:
+    (folder / "index.txt").write_text(text, encoding="utf-8")
+    return read_artist_index(folder, remote=published(INDEX, "index.txt"))
+
+
+def test_index_gives_the_first_artist_of_each_clip_that_has_one(tmp_path: Path) -> None:
+    assert read_index(tmp_path) == {
+        "blues.00000": "Ann Other",
+        "classical.00000": "Antonín Věk",
+        "reggae.00051": "One & Other",
+        "pop.00074": "First One",
+    }
+
+
+def test_missing_or_altered_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"index\.txt is missing[\s\S]*boblsturm"):
+        read_artist_index(tmp_path)
+    with pytest.raises(UserError, match="not the published one"):
+        read_index(tmp_path, INDEX.replace("Ann", "Anne"))
+    read_index(tmp_path)
+    with pytest.raises(UserError, match=rf"Expected: {ARTIST_INDEX.sha256}"):
+        read_artist_index(tmp_path)
+
+
+# The published files.
+
+
+def test_published_lists_have_443_197_and_290_clips_of_every_genre(gtzan_lists: Path) -> None:
+    splits = read_fault_filtered(gtzan_lists)
+    assert Counter(splits.values()) == FAULT_FILTERED_CLIPS
+    assert Counter(splits.values()) == {"train": 443, "valid": 197, "test": 290}
+    assert set(splits) < set(TRACK_IDS)
+    assert splits["jazz.00054"] == "train"
+    assert {(t.partition(".")[0], role) for t, role in splits.items()} == {
+        (label, role) for label in LABELS for role in SPLITS
+    }
+
+
+def test_published_index_names_266_artists_of_983_clips(gtzan_lists: Path) -> None:
+    artists = read_artist_index(gtzan_lists)
+    assert len(artists) == 983
+    assert len(set(artists.values())) == 266
+    assert set(artists) < set(TRACK_IDS)
+    assert Counter(artists.values()).most_common(1) == [("Bob Marley", 35)]
+    assert not any(re.search(r";|:::|^\s|\s$", artist) for artist in artists.values())
+    # Each of the 17 that nobody has identified is in a list.
+    assert len(set(TRACK_IDS) - set(artists)) == 17
+    assert set(TRACK_IDS) - set(artists) <= set(read_fault_filtered(gtzan_lists))
+
+
+@pytest.mark.parametrize(
+    ("partition_id", "sizes"),
+    [
+        ("fault_filtered", {"train": 443, "valid": 197, "test": 290}),
+        ("fault_filtered_swapped", {"train": 443, "valid": 290, "test": 197}),
+    ],
+)
+def test_fault_filtered_partitions_of_the_collection(
+    tmp_path: Path, gtzan_lists: Path, partition_id: str, sizes: dict[str, int]
+) -> None:
+    unpack(tmp_path)
+    clips = gtzan_clips(tmp_path, splits=read_fault_filtered(gtzan_lists), artists={})
+    assignments = make_partition(
+        clips,
+        partition_id,
+        dataset="gtzan",
+        seed=0,
+        random_draws="rotations",
+        cv_validation_folds=1,
+    )
+    assert Counter(assignment.role for assignment in assignments) == sizes
+
+
+def test_ten_artists_cross_the_published_lists_and_touch_27_test_clips(
+    tmp_path: Path, gtzan_lists: Path
+) -> None:
+    unpack(tmp_path)
+    clips = gtzan_clips(
+        tmp_path,
+        splits=read_fault_filtered(gtzan_lists),
+        artists=read_artist_index(gtzan_lists),
+    )
+    assignments = make_partition(
+        clips,
+        "fault_filtered",
+        dataset="gtzan",
+        seed=0,
+        random_draws="rotations",
+        cv_validation_folds=1,
+    )
+    findings, summaries = audit_partition(assignments, clips, [])
+    group = {clip.track_id: clip.group for clip in clips}
+    assert len({group[finding.track_id] for finding in findings}) == 10
+    by_artist = next(summary for summary in summaries if summary.check == "group")
+    assert (by_artist.verdict, by_artist.test_clips, by_artist.n) == ("leaky", 27, 290)
+    assert by_artist.unknown == 17
+    with pytest.raises(UserError, match="17 of 930 clips have no `group`"):
+        check_partition(clips, "fault_filtered_group_disjoint", dataset="gtzan")
+    known = [replace(clip, group=clip.group or clip.track_id) for clip in clips]
+    with pytest.raises(UserError, match="10 groups are on two sides"):
+        check_partition(known, "fault_filtered_group_disjoint", dataset="gtzan")
+
+
+def test_index_is_found_under_the_name_that_copies_have(tmp_path: Path, gtzan_lists: Path) -> None:
+    (tmp_path / "sturm_index.txt").write_bytes((gtzan_lists / "index.txt").read_bytes())
+    assert len(read_artist_index(tmp_path)) == 983
