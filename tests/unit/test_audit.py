@@ -15,11 +15,11 @@ from genreflow.audit import (
     leak_note,
     read_summaries,
     summarise,
-    write_rows,
 )
 from genreflow.fingerprint import Duplicate, write_duplicates
 from genreflow.manifest import Clip, write_clips
 from genreflow.partitions import Assignment, write_assignments
+from genreflow.records import write_records
 from genreflow.runtime import Job
 
 
@@ -259,5 +259,5 @@ def test_files_hold_the_findings_and_are_read_back(tmp_path: Path) -> None:
 
 
 def test_rows_are_written_without_any(tmp_path: Path) -> None:
-    write_rows([], Summary, tmp_path / "none.csv")
+    write_records([], Summary, tmp_path / "none.csv")
     assert read_summaries(tmp_path / "none.csv") == []

@@ -696,9 +696,9 @@ def test_configuration_takes_a_folder() -> None:
          ["unknown key `datasets.folder.shard`", "did you mean `shards`?"]),
         (dataset(folder="m", manifest="m.csv"),
          ["unknown key `datasets.folder.manifest`",
-          "one of source, folder, shards, settings\n"]),
+          "one of source, shards, settings, folder\n"]),
         ({"datasets": {"m": {"source": "foldr"}}, "experiments": []},
-         ["`datasets.m.source` is 'foldr'", "one of folder, manifest, synthetic"]),
+         ["`datasets.m.source` is 'foldr'", "one of folder, gtzan, manifest, synthetic"]),
     ],
 )  # fmt: skip
 def test_mistake_in_the_configuration_is_named(

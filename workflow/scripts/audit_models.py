@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from genreflow.audit import Finding, Summary, TrainedNetwork, audit_models, summarise, write_rows
+from genreflow.audit import Finding, Summary, TrainedNetwork, audit_models, summarise
 from genreflow.models import read_model
 from genreflow.partitions import read_assignments
+from genreflow.records import write_records
 from genreflow.runtime import Job, log, run
 
 
@@ -25,8 +26,8 @@ def main(job: Job) -> None:
         )
         for system, networks in job.params["systems"]
     ]
-    write_rows(findings, Finding, job.path("findings"))
-    write_rows(summaries, Summary, job.path("summary"))
+    write_records(findings, Finding, job.path("findings"))
+    write_records(summaries, Summary, job.path("summary"))
     for found in summaries:
         log.info(
             "%s: %s, %d of %d test clips", found.system, found.verdict, found.test_clips, found.n

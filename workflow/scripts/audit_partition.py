@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from genreflow.audit import Finding, Summary, audit_partition, write_rows
+from genreflow.audit import Finding, Summary, audit_partition
 from genreflow.fingerprint import read_duplicates
 from genreflow.manifest import read_clips
 from genreflow.partitions import read_assignments
+from genreflow.records import write_records
 from genreflow.runtime import Job, log, run
 
 
@@ -16,8 +17,8 @@ def main(job: Job) -> None:
         read_clips(job.path("manifest")),
         read_duplicates(job.path("duplicates")),
     )
-    write_rows(findings, Finding, job.path("findings"))
-    write_rows(summaries, Summary, job.path("summary"))
+    write_records(findings, Finding, job.path("findings"))
+    write_records(summaries, Summary, job.path("summary"))
     for found in summaries:
         log.info(
             "%s: %s, %d of %d test clips%s",

@@ -6,7 +6,7 @@ import csv
 import os.path
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from genreflow.fingerprint import Duplicate
@@ -167,17 +167,6 @@ def leak_note(summaries: Iterable[Summary]) -> str:
         return ""
     n = next(iter(leaky.values())).n
     return f"leaky test clips, of {n}: {', '.join(parts)}"
-
-
-def write_rows(
-    rows: Iterable[Finding] | Iterable[Summary], kind: type[Finding] | type[Summary], path: Path
-) -> None:
-    """Write findings or summaries, with a header also where there are none."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        names = [field.name for field in fields(kind)]
-        writer = csv.DictWriter(handle, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
 
 
 def read_summaries(path: Path) -> list[Summary]:

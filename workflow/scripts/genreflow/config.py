@@ -260,7 +260,17 @@ class Settings(Section):
         return derive_pools(self.expert_shape(expert), input_kind(expert))
 
 
-class SyntheticDataset(Section):
+class AnyDataset(Section):
+    """What every source has."""
+
+    source: str
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
+class SyntheticDataset(AnyDataset):
     """The built-in demo: synthesised music with a planted truth."""
 
     source: Literal["synthetic"]
@@ -271,26 +281,18 @@ class SyntheticDataset(Section):
         8, ge=4, multiple_of=4, description="Artists a seed, a clip of each class each."
     )
     seconds: Rate = Field(10.0, description="Length of the rendered clips.")
-    shards: Positive | None = Field(
-        None, description="Number of shards; by default from the clips."
-    )
-    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
-class ManifestDataset(Section):
+class ManifestDataset(AnyDataset):
     """Own music, listed in a CSV file."""
 
     source: Literal["manifest"]
     manifest: str = Field(
         min_length=1, description="CSV with track_id,path,label and optionally group,split."
     )
-    shards: Positive | None = Field(
-        None, description="Number of shards; by default from the clips."
-    )
-    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
-class FolderDataset(Section):
+class FolderDataset(AnyDataset):
     """Own music in a folder of folders, whose names are the labels."""
 
     source: Literal["folder"]
@@ -298,13 +300,9 @@ class FolderDataset(Section):
         min_length=1,
         description="Holds a folder for each label; its manifest, once written, may be edited.",
     )
-    shards: Positive | None = Field(
-        None, description="Number of shards; by default from the clips."
-    )
-    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
-class GtzanDataset(Section):
+class GtzanDataset(AnyDataset):
     """GTZAN (Tzanetakis & Cook 2002), unpacked on disk."""
 
     source: Literal["gtzan"]
@@ -317,10 +315,6 @@ class GtzanDataset(Section):
         description="Folder of the three fault-filtered lists and the artist index; without it "
         "there is no partition fault_filtered, and no artist is known.",
     )
-    shards: Positive | None = Field(
-        None, description="Number of shards; by default from the clips."
-    )
-    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
 
 
 SOURCES: dict[str, type[Section]] = {

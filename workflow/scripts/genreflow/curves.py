@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from genreflow.errors import UserError
+from genreflow.records import write_records
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,4 @@ def check_converged(curve: Sequence[EpochRecord], best_epoch: int, *, section: s
 
 def write_curve(records: Iterable[EpochRecord], path: Path) -> None:
     """Write a learning curve, a row an epoch."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        names = [field.name for field in fields(EpochRecord)]
-        writer = csv.DictWriter(handle, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(record) for record in records)
+    write_records(records, EpochRecord, path)

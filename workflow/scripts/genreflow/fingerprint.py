@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,8 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 from scipy.ndimage import uniform_filter1d
+
+from genreflow.records import write_records
 
 #: Everything that shapes a fingerprint; frequencies in Hz, durations in seconds.
 PARAMETERS = {
@@ -192,11 +194,7 @@ def align(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
 
 def write_duplicates(duplicates: Iterable[Duplicate], path: Path) -> None:
     """Write pairs of clips, a row each."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        names = [field.name for field in fields(Duplicate)]
-        writer = csv.DictWriter(handle, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(duplicate) for duplicate in duplicates)
+    write_records(duplicates, Duplicate, path)
 
 
 def read_duplicates(path: Path) -> list[Duplicate]:

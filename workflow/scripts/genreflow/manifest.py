@@ -9,10 +9,11 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from genreflow.errors import UserError
+from genreflow.records import write_records
 
 COLUMNS = ("track_id", "path", "label", "group", "split")
 SPLITS = ("train", "valid", "test")
@@ -176,10 +177,7 @@ def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
 
 def write_clips(clips: Iterable[Clip], path: Path) -> None:
     """Write clips as a manifest with every column."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(clip) for clip in clips)
+    write_records(clips, Clip, path)
 
 
 def read_clips(path: Path) -> list[Clip]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from genreflow.errors import UserError
 from genreflow.manifest import SPLITS, Clip
+from genreflow.records import write_records
 
 Role = Literal["train", "valid", "test"]
 QUARTERS = 4
@@ -154,10 +155,7 @@ def usable(
 
 def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:
     """Write a partition file."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, ("fold", "track_id", "label", "role"), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(assignment) for assignment in assignments)
+    write_records(assignments, Assignment, path)
 
 
 def _name(partition_id: str) -> str:

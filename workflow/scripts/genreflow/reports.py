@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+
+from genreflow.records import write_records
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,7 @@ class AudioReport:
 
 def write_reports(reports: Iterable[AudioReport], path: Path) -> None:
     """Write reports, a row a clip."""
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        names = [field.name for field in fields(AudioReport)]
-        writer = csv.DictWriter(handle, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(report) for report in reports)
+    write_records(reports, AudioReport, path)
 
 
 def read_reports(paths: Iterable[Path]) -> list[AudioReport]:
