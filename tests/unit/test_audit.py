@@ -13,13 +13,12 @@ from genreflow.audit import (
     audit_models,
     audit_partition,
     leak_note,
-    read_summaries,
     summarise,
 )
-from genreflow.fingerprint import Duplicate, write_duplicates
+from genreflow.fingerprint import Duplicate
 from genreflow.manifest import Clip, write_clips
 from genreflow.partitions import Assignment, write_assignments
-from genreflow.records import write_records
+from genreflow.records import read_records, write_records
 from genreflow.runtime import Job
 
 
@@ -229,7 +228,7 @@ def test_note_says_what_leaks(leaky: dict[str, int], note: str) -> None:
 def run_script(folder: Path, clips: list[Clip], pairs: list[Duplicate]) -> tuple[str, Path]:
     write_assignments(fold(ROLES), folder / "partition.csv")
     write_clips(clips, folder / "manifest.csv")
-    write_duplicates(pairs, folder / "duplicates.csv")
+    write_records(pairs, Duplicate, folder / "duplicates.csv")
     names = ("partition", "manifest", "duplicates", "findings", "summary")
     arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.csv"))]
     audit_script.main(Job(arguments))
@@ -255,9 +254,9 @@ def test_files_hold_the_findings_and_are_read_back(tmp_path: Path) -> None:
         '0,duplicate,f,test,a,train,"similarity 0.7500, offset -1.500 s"',
     ]
     _, summaries = audit_partition(fold(ROLES), clips, pairs)
-    assert read_summaries(summary) == summaries
+    assert read_records(summary, Summary) == summaries
 
 
 def test_rows_are_written_without_any(tmp_path: Path) -> None:
     write_records([], Summary, tmp_path / "none.csv")
-    assert read_summaries(tmp_path / "none.csv") == []
+    assert read_records(tmp_path / "none.csv", Summary) == []

@@ -24,10 +24,9 @@ from genreflow.fingerprint import (
     compute_fingerprint,
     find_duplicates,
     fingerprint_shape,
-    read_duplicates,
     step_frames,
-    write_duplicates,
 )
+from genreflow.records import read_records, write_records
 from genreflow.runtime import Job
 from genreflow.stft import compute_stft
 from genreflow.store import FeatureWriter, read_arrays
@@ -429,10 +428,10 @@ def test_clips_at_the_threshold_are_pairs(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_pairs_are_written_and_read_back(tmp_path: Path) -> None:
     pairs = [Duplicate("a", "Dvořák, b", 0.8125, -0.488), Duplicate("c", "d", 1.0, 0.0)]
-    write_duplicates(pairs, tmp_path / "pairs.csv")
+    write_records(pairs, Duplicate, tmp_path / "pairs.csv")
     text = (tmp_path / "pairs.csv").read_text(encoding="utf-8")
     assert text.splitlines()[0] == "track_id,other,similarity,offset_s"
-    assert read_duplicates(tmp_path / "pairs.csv") == pairs
+    assert read_records(tmp_path / "pairs.csv", Duplicate) == pairs
 
 
 def write_shards(folder: Path, shards: list[dict[str, Samples]]) -> list[Path]:
@@ -465,7 +464,7 @@ def test_shards_and_their_order_do_not_matter(tmp_path: Path, music: Samples) ->
         find_script.main(Job([*arguments, "--threads", "2"]))
         results.append(output.read_bytes())
     assert results[0] == results[1]
-    (pair,) = read_duplicates(tmp_path / "0" / "duplicates.csv")
+    (pair,) = read_records(tmp_path / "0" / "duplicates.csv", Duplicate)
     assert (pair.track_id, pair.other, pair.offset_s) == ("copy", names[0], 0)
 
 

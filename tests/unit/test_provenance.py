@@ -74,6 +74,15 @@ def test_features_do_not_depend_on_each_other_nor_on_the_configuration() -> None
     assert reading_the_config <= {"write_report"}
 
 
+def test_a_source_touches_no_other_sources_shards() -> None:
+    # What was found is in the parameters; how it was found would rerun everybody's features.
+    found = {script: set(sources(script, SCRIPTS)) for script in ("write_manifest", "write_shard")}
+    for modules in found.values():
+        assert not modules & {f"genreflow.{name}" for name in ("folder", "gtzan", "synthesis")}
+        assert "genreflow.manifest" in modules
+    assert "genreflow.synthesis" in sources("synthesise_audio", SCRIPTS)
+
+
 def test_scripts_import_at_the_top_what_the_digest_can_see() -> None:
     for script in SCRIPTS.glob("*.py"):
         tree = ast.parse(script.read_text())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from genreflow.audit import Finding, Summary, audit_partition
-from genreflow.fingerprint import read_duplicates
+from genreflow.fingerprint import Duplicate
 from genreflow.manifest import read_clips
 from genreflow.partitions import read_assignments
-from genreflow.records import write_records
+from genreflow.records import read_records, write_records
 from genreflow.runtime import Job, log, run
 
 
@@ -15,7 +15,7 @@ def main(job: Job) -> None:
     findings, summaries = audit_partition(
         read_assignments(job.path("partition")),
         read_clips(job.path("manifest")),
-        read_duplicates(job.path("duplicates")),
+        read_records(job.path("duplicates"), Duplicate),
     )
     write_records(findings, Finding, job.path("findings"))
     write_records(summaries, Summary, job.path("summary"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.fingerprint import find_duplicates, write_duplicates
+from genreflow.fingerprint import Duplicate, find_duplicates
+from genreflow.records import write_records
 from genreflow.runtime import Job, log, run
 from genreflow.store import read_arrays
 from threadpoolctl import threadpool_limits
@@ -21,7 +22,7 @@ def main(job: Job) -> None:
             frame_seconds=float(shards[0][1]["frame_seconds"]),
             threads=job.number("threads"),
         )
-    write_duplicates(duplicates, job.path("duplicates"))
+    write_records(duplicates, Duplicate, job.path("duplicates"))
     same = sum(duplicate.similarity == 1 for duplicate in duplicates)
     log.info(
         "%d clips: %d near-identical pairs, %d equal to four decimals",

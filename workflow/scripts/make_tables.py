@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from genreflow.audit import leak_note, read_summaries
+from genreflow.audit import Summary, leak_note
 from genreflow.comparisons import compare_systems
 from genreflow.evaluation import figure_of_merit
 from genreflow.predictions import read_predictions
+from genreflow.records import read_records
 from genreflow.runtime import Job, log, run
 from genreflow.tables import (
     Evaluated,
@@ -22,7 +23,7 @@ def main(job: Job) -> None:
     """Evaluate every system of every experiment."""
     published = read_published(job.path("published"))
     audits = {
-        (dataset, partition): read_summaries(clips) + read_summaries(models)
+        (dataset, partition): read_records(clips, Summary) + read_records(models, Summary)
         for (dataset, partition), clips, models in zip(
             job.params["audits"], job.paths("clip-audits"), job.paths("model-audits"), strict=True
         )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os.path
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from genreflow.fingerprint import Duplicate
 from genreflow.manifest import SPLITS, Clip
@@ -167,23 +165,6 @@ def leak_note(summaries: Iterable[Summary]) -> str:
         return ""
     n = next(iter(leaky.values())).n
     return f"leaky test clips, of {n}: {', '.join(parts)}"
-
-
-def read_summaries(path: Path) -> list[Summary]:
-    """Return the summaries of a file from `write_rows`."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [
-            Summary(
-                system=row["system"],
-                check=row["check"],
-                verdict=row["verdict"],
-                test_clips=int(row["test_clips"]),
-                n=int(row["n"]),
-                unknown=int(row["unknown"]),
-                detail=row["detail"],
-            )
-            for row in csv.DictReader(handle)
-        ]
 
 
 def _shared(check: str, fold: Iterable[Assignment], keys: Mapping[str, str]) -> list[Finding]:

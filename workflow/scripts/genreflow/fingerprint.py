@@ -7,20 +7,16 @@ another speed or pitch are not found.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 from scipy.ndimage import uniform_filter1d
-
-from genreflow.records import write_records
 
 #: Everything that shapes a fingerprint; frequencies in Hz, durations in seconds.
 PARAMETERS = {
@@ -190,22 +186,6 @@ def align(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
     best = max(lags, key=lambda lag: sums[lag])
     norms = [int(np.square(part.astype(np.int64)).sum()) for part in (one, other)]
     return float(sums[best] / np.sqrt(norms[0] * norms[1])), best
-
-
-def write_duplicates(duplicates: Iterable[Duplicate], path: Path) -> None:
-    """Write pairs of clips, a row each."""
-    write_records(duplicates, Duplicate, path)
-
-
-def read_duplicates(path: Path) -> list[Duplicate]:
-    """Return the pairs of a file from `write_duplicates`."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [
-            Duplicate(
-                row["track_id"], row["other"], float(row["similarity"]), float(row["offset_s"])
-            )
-            for row in csv.DictReader(handle)
-        ]
 
 
 def _frames(seconds: float, sample_rate: int, hop: int) -> int:

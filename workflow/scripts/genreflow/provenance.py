@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "genreflow"
-#: Modules that can't change a result: a change there reruns nothing.
-NEUTRAL = frozenset({"genreflow.runtime", "genreflow.errors"})
+#: Modules that can't change a result: a change there reruns nothing.  What `sources` finds is in
+#: the parameters of the rules that use it, by content, so that a new source touches no other's.
+NEUTRAL = frozenset({"genreflow.runtime", "genreflow.errors", "genreflow.sources"})
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
+
+Record = TypeVar("Record")
 
 
 def write_records(records: Iterable[Any], kind: type[Any], path: Path) -> None:
@@ -22,3 +24,21 @@ def write_records(records: Iterable[Any], kind: type[Any], path: Path) -> None:
         writer = csv.DictWriter(handle, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(record) for record in records)
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Return the objects of a file from `write_records`."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return parse_records(csv.DictReader(handle), kind)
+
+
+def parse_records(rows: Iterable[Mapping[str, str]], kind: type[Record]) -> list[Record]:
+    """Return an object for each row of text; columns that are no field are left out.
+
+    Parameters
+    ----------
+    kind
+        The dataclass, of texts and numbers.
+    """
+    types = get_type_hints(kind)
+    return [kind(**{name: read(row[name]) for name, read in types.items()}) for row in rows]

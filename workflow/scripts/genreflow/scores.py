@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from genreflow.records import parse_records
+
 #: Seed of the rows that are means over several seeds.
 MEAN = "mean"
 
@@ -37,16 +39,8 @@ class Score:
 
 
 def read_scores(path: Path, dataset: str, partition: str) -> list[Score]:
-    """Return a partition's results from ``tables.csv``, in its order.
-
-    The csv module, not pandas: a dataset may be called "NA".
-    """
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = [
-            row
-            for row in csv.DictReader(handle)
-            if (row["dataset"], row["partition"]) == (dataset, partition)
-        ]
+    """Return a partition's results from ``tables.csv``, in its order."""
+    rows = _rows(path, dataset, partition)
     macro_f = {(r["system"], r["seed"]): _number(r, "value") for r in rows if _is(r, "macro_f")}
     scores = []
     for row in rows:
@@ -97,31 +91,12 @@ class Comparison:
 
 def read_comparisons(path: Path, dataset: str, partition: str) -> list[Comparison]:
     """Return a partition's pairs of systems from ``mcnemar.csv``, in its order."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [
-            Comparison(
-                seed=row["seed"],
-                system_a=row["system_a"],
-                system_b=row["system_b"],
-                difference=float(row["difference"]),
-                only_a=int(row["only_a"]),
-                only_b=int(row["only_b"]),
-                n=int(row["n"]),
-                p_holm=float(row["p_holm"]),
-            )
-            for row in csv.DictReader(handle)
-            if (row["dataset"], row["partition"]) == (dataset, partition)
-        ]
+    return parse_records(_rows(path, dataset, partition), Comparison)
 
 
 def read_audit(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
     """Return a partition's rows of ``leak_audit.csv``."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [
-            row
-            for row in csv.DictReader(handle)
-            if (row["dataset"], row["partition"]) == (dataset, partition)
-        ]
+    return _rows(path, dataset, partition)
 
 
 def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -142,6 +117,19 @@ def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]
 def majority_share(true: Sequence[str]) -> float:
     """Return the percentage of the largest class: the accuracy of always guessing it."""
     return 100 * max(Counter(true).values()) / len(true)
+
+
+def _rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
+    """Return a table's rows about a partition.
+
+    The csv module, not pandas: a dataset may be called "NA".
+    """
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [
+            row
+            for row in csv.DictReader(handle)
+            if (row["dataset"], row["partition"]) == (dataset, partition)
+        ]
 
 
 def _is(row: Mapping[str, str], metric: str) -> bool:
