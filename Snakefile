@@ -6,6 +6,7 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+include: "rules/retrieve.smk"
 include: "rules/audio.smk"
 include: "rules/stft.smk"
 include: "rules/cepstrum.smk"

@@ -9,6 +9,8 @@ Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.
 
 
 rule write_manifest:
+    input:
+        retrieved=lambda w: PLANNED[w.dataset].files,
     output:
         manifest="results/{dataset}/manifest.csv",
     log:
@@ -26,6 +28,8 @@ rule write_manifest:
 
 
 rule write_shard:
+    input:
+        retrieved=lambda w: PLANNED[w.dataset].shard_files,
     output:
         clips="results/{dataset}/shards/{shard}.csv",
     log:
@@ -109,6 +113,7 @@ rule collect_quarantine:
             lambda s, w: {
                 "dataset": w.dataset,
                 "max_quarantined": s.audio.max_quarantined,
+                "known_bad": known_bad(w),
             },
         ),
     shell:

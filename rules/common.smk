@@ -14,11 +14,11 @@ sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
-from genreflow.manifest import labels, membership_digest, shard_clips
-from genreflow.partitions import base_partition, check_partition, number_of_folds
+from genreflow.partitions import GROUP_DISJOINT, base_partition, number_of_folds
+from genreflow.planning import check_planned, local_copies, plan_source
 from genreflow.provenance import code_digest
 from genreflow.store_layouts import LAYOUTS
-from genreflow.sources import source_clips
+from genreflow.sources import COLLECTIONS
 from genreflow.systems import (
     EXPERT_SYSTEMS,
     EXPERTS,
@@ -52,23 +52,29 @@ try:
     # Snakemake would merge the user's datasets with the demo's.
     CONFIG = load(read_yaml(BASE / "config" / "config.yaml"), config)
     SETTINGS = {name: CONFIG.settings(name) for name in CONFIG.datasets}
-    CLIPS = {
-        name: source_clips(dataset.model_dump(), rendered=rendered_folder(name))
+    #: What is known of every dataset's clips before any job has run.
+    PLANNED = {
+        name: plan_source(
+            dataset.model_dump(exclude={"settings"}),
+            rendered=rendered_folder(name),
+            downloads=CONFIG.downloads,
+        )
         for name, dataset in CONFIG.datasets.items()
     }
     for experiment in CONFIG.experiments:
-        check_partition(
-            CLIPS[experiment.dataset],
+        check_planned(
+            PLANNED[experiment.dataset],
             experiment.partition_id,
             dataset=experiment.dataset,
+            without_group=SETTINGS[experiment.dataset].partitions.without_group,
         )
 except UserError as error:
     raise WorkflowError(f"\n{error}") from None
 
-SHARDS = {
-    name: shard_clips(clips, CONFIG.datasets[name].shards)
-    for name, clips in CLIPS.items()
-}
+COPIES = canonical(
+    local_copies(dataset.model_dump() for dataset in CONFIG.datasets.values())
+)
+SHARDS = {name: list(planned.shards) for name, planned in PLANNED.items()}
 SYSTEMS_OF = {}
 for experiment in CONFIG.experiments:
     chosen = SYSTEMS_OF.setdefault((experiment.dataset, experiment.partition_id), [])
@@ -79,7 +85,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)) or "none",
     shard=r"\d{3}-of-\d{3}",
     feature="|".join(FEATURES),
-    partition=r"(split|random|cv10|fault_filtered)\w*",
+    partition=r"(split|random|cv10|fault_filtered|official)\w*",
     fold=r"\d+",
     seed=r"\d+",
     expert="|".join(EXPERTS),
@@ -141,34 +147,40 @@ def folds(pattern):
 # Clips.
 
 
-def source_parameters(script, wildcards, **others):
-    """Return what a list of a dataset's clips depends on."""
-    dataset = CONFIG.datasets[wildcards.dataset].model_dump(exclude={"settings"})
+def manifest_parameters(wildcards):
+    planned = PLANNED[wildcards.dataset]
+    value = {"place": planned.place, "clips": planned.digest}
+    if planned.published:
+        # Its clips are not in the digest: they are known only when its lists are read.
+        value["collection"] = code_digest(
+            f"genreflow.{planned.published.family}", SCRIPTS
+        )
+    return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
+
+
+def shard_parameters(wildcards):
+    planned = PLANNED[wildcards.dataset]
     return canonical(
         {
-            "dataset": dataset,
-            "rendered": rendered_folder(wildcards.dataset),
-            "code": code_digest(script, SCRIPTS),
-            **others,
+            "place": planned.shard_place,
+            "clips": planned.shards[wildcards.shard],
+            "shard": wildcards.shard,
+            "code": code_digest("write_shard", SCRIPTS),
         }
     )
 
 
-def manifest_parameters(wildcards):
-    clips = canonical([vars(clip) for clip in CLIPS[wildcards.dataset]])
-    digest = hashlib.sha256(clips.encode()).hexdigest()[:16]
-    return source_parameters("write_manifest", wildcards, clips=digest)
+def published_sizes(wildcards):
+    """Return the sizes of a partition that is a published list, before quarantine, or None."""
+    published = PLANNED[wildcards.dataset].published
+    name = base_partition(wildcards.partition).removesuffix(GROUP_DISJOINT)
+    return published.sizes.get(name) if published else None
 
 
-def shard_parameters(wildcards):
-    clips = SHARDS[wildcards.dataset][wildcards.shard]
-    # Rendered files are an input of what reads them; the user's files are none, since a missing
-    # one is set aside and must not stop the planning.
-    own = CONFIG.datasets[wildcards.dataset].source != "synthetic"
-    digest = membership_digest(clips, files=own)
-    return source_parameters(
-        "write_shard", wildcards, clips=digest, shard=wildcards.shard
-    )
+def known_bad(wildcards):
+    """Return the clips of a published collection that are known to be unusable, and why."""
+    published = PLANNED[wildcards.dataset].published
+    return published.known_bad if published else {}
 
 
 def synthesis_parameters(settings, wildcards):
@@ -314,12 +326,25 @@ REPORTED = [
     for system in systems
 ]
 
+REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
 
-def published_digest():
-    files = sorted(PUBLISHED.glob("*_accuracy.csv"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[
-        :16
-    ]
+
+def published_digest(files):
+    """Return a digest of published figures, by content."""
+    content = b"".join(path.read_bytes() for path in sorted(files))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def published_matrix(wildcards):
+    """Return the name and the digest of the paper's matrix of a system, where it has one."""
+    name = f"jeong2016_figure3_{wildcards.system.lower()}.csv"
+    path = PUBLISHED / name
+    if (wildcards.dataset, wildcards.partition) != (
+        "gtzan",
+        "random",
+    ) or not path.is_file():
+        return {"published": None}
+    return {"published": name, "published_digest": published_digest([path])}
 
 
 def audits(kind):
@@ -411,8 +436,8 @@ def report_parameters():
                 {
                     "name": name,
                     "source": dataset.source,
-                    "clips": len(CLIPS[name]),
-                    "labels": labels(CLIPS[name]),
+                    "clips": PLANNED[name].number,
+                    "labels": PLANNED[name].labels,
                     "settings": SETTINGS[name].model_dump(exclude=hidden),
                 }
                 for name, dataset in CONFIG.datasets.items()

@@ -14,6 +14,8 @@ rule make_partition:
         "results/logs/make_partition/{dataset}/{partition}.log",
     benchmark:
         "results/benchmarks/make_partition/{dataset}/{partition}.tsv"
+    # As soon as it can: a partition that the clips can't fill should stop the run early.
+    priority: 100
     threads: 1
     resources:
         mem_mb=1000,
@@ -25,6 +27,7 @@ rule make_partition:
                 **s.partitions.model_dump(exclude={"swapped_networks"}),
                 "dataset": w.dataset,
                 "partition": w.partition,
+                "sizes": published_sizes(w),
             },
         ),
     shell:

@@ -30,12 +30,13 @@ rule plot_figure_of_merit:
                 "dataset": w.dataset,
                 "partition": w.partition,
                 "system": w.system,
+                **published_matrix(w),
             },
         ),
     shell:
         command("plot_figure_of_merit")
         + "--matrix {input.matrix:q} --predictions {input.predictions:q} "
-        "--figure {output.figure:q}"
+        "--published {PUBLISHED:q} --figure {output.figure:q}"
 
 
 rule plot_accuracy:
@@ -87,7 +88,7 @@ rule plot_learning_curves:
             lambda s, w: {
                 "dataset": w.dataset,
                 "partition": w.partition,
-                "classes": len(labels(CLIPS[w.dataset])),
+                "classes": len(PLANNED[w.dataset].labels),
                 "networks": [network for network, *_ in trained_networks(w)],
             },
         ),

@@ -35,14 +35,17 @@ rule make_tables:
         ],
         clip_audits=audits("clips"),
         model_audits=audits("models"),
-        # Not read, but a run with too many clips set aside has no tables.
+        partitions=[
+            f"results/{dataset}/partitions/{partition}.csv"
+            for dataset, partition in SYSTEMS_OF
+        ],
         quarantine=[
-            f"results/{dataset}/quarantine.csv"
-            for dataset in dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF)
+            f"results/{dataset}/quarantine.csv" for dataset in REPORTED_DATASETS
         ],
     output:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",
+        table_two="results/tables/earlier_works.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
         matrices=[
@@ -65,19 +68,22 @@ rule make_tables:
                         "dataset": dataset,
                         "partition": partition,
                         "system": system,
-                        "labels": labels(CLIPS[dataset]),
+                        "labels": PLANNED[dataset].labels,
                     }
                     for dataset, partition, system in REPORTED
                 ],
                 "audits": list(SYSTEMS_OF),
-                "published": published_digest(),
+                "datasets": REPORTED_DATASETS,
+                "published": published_digest(PUBLISHED.glob("*.csv")),
                 "code": code_digest("make_tables", SCRIPTS),
             }
         ),
     shell:
         command("make_tables")
         + "--predictions {input.predictions:q} --tables {output.tables:q} "
-        "--table-one {output.table_one:q} --comparisons {output.comparisons:q} "
+        "--table-one {output.table_one:q} --table-two {output.table_two:q} "
+        "--comparisons {output.comparisons:q} "
+        "--partitions {input.partitions:q} --quarantine {input.quarantine:q} "
         "--clip-audits {input.clip_audits:q} --model-audits {input.model_audits:q} "
         "--leak-audit {output.leak_audit:q} --matrices {output.matrices:q} --published {PUBLISHED:q}"
 

@@ -249,13 +249,41 @@ def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
             read_yaml(path)
 
 
-@pytest.mark.parametrize("partition", ["fault_filtered", "fault_filtered_swapped"])
-@pytest.mark.parametrize("dataset", [MINE, {"source": "gtzan", "path": "gtzan"}])
-def test_fault_filtered_needs_the_lists_of_gtzan(dataset: dict[str, Any], partition: str) -> None:
-    overrides = with_experiment(partition=partition) | {"datasets": {"mine": dataset}}
+@pytest.mark.parametrize("swapped", ["", "_swapped"])
+@pytest.mark.parametrize(
+    ("partition", "dataset", "expected"),
+    [
+        ("fault_filtered", MINE, "`source: gtzan`"),
+        ("fault_filtered", {"source": "gtzan", "lists": None}, "without `lists: null`"),
+        ("fault_filtered", {"source": "fma_small"}, "`source: gtzan`"),
+        ("official", MINE, "`source: fma_small`"),
+        ("official", {"source": "gtzan"}, "`source: fma_small`"),
+    ],
+)
+def test_published_lists_are_those_of_their_collection(
+    dataset: dict[str, Any], partition: str, expected: str, swapped: str
+) -> None:
+    overrides = with_experiment(partition=partition + swapped) | {"datasets": {"mine": dataset}}
     message = refusal(overrides)
-    assert f"partition `{partition}` of dataset `mine` has no lists" in message
-    assert "`source: gtzan` with `lists`" in message
-    given = {"source": "gtzan", "path": "gtzan", "lists": "lists"}
-    (experiment,) = load(DEFAULTS, overrides | {"datasets": {"mine": given}}).experiments
-    assert experiment.partition_id == partition
+    assert f"partition `{partition}{swapped}` of dataset `mine` has no lists" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("partition", "dataset"),
+    [
+        ("fault_filtered", {"source": "gtzan"}),
+        ("fault_filtered_swapped", {"source": "gtzan", "path": "gtzan", "lists": "lists"}),
+        ("official", {"source": "fma_small"}),
+        ("official_swapped", {"source": "fma_full", "path": "fma", "metadata": "m.zip"}),
+    ],
+)
+def test_published_collections_need_no_more_than_their_name(
+    dataset: dict[str, Any], partition: str
+) -> None:
+    overrides = with_experiment(partition=partition) | {"datasets": {"mine": dataset}}
+    config = load(DEFAULTS, overrides)
+    assert config.experiments[0].partition_id == partition
+    found = config.datasets["mine"].model_dump()
+    assert {key: found[key] for key in dataset} == dataset
+    assert found["path"] == dataset.get("path", "download")

@@ -29,9 +29,10 @@ TRAINING = {
     "train_mixer", "evaluate_mixture",
 }  # fmt: skip
 FEATURES = {
-    "write_run_config", "write_manifest", "write_shard", "synthesise_audio", "resample_audio",
-    "collect_quarantine", "compute_stft", "compute_cepstrogram", "compute_cepstral_modulation",
-    "separate_hpss", "compute_mel", "compute_modulation", "compute_mfcc",
+    "write_run_config", "retrieve_collection", "retrieve_annotations", "write_manifest",
+    "write_shard", "synthesise_audio", "resample_audio", "collect_quarantine", "compute_stft",
+    "compute_cepstrogram", "compute_cepstral_modulation", "separate_hpss", "compute_mel",
+    "compute_modulation", "compute_mfcc",
 }  # fmt: skip
 
 

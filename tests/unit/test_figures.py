@@ -100,6 +100,16 @@ def test_figure_of_merit_prints_every_number_at_its_place() -> None:
     assert len(printed) == MATRIX.size
 
 
+def test_figure_of_merit_has_the_published_matrix_beside_it() -> None:
+    published = MATRIX + 1
+    ours, theirs = draw_figure_of_merit(LABELS, MATRIX, title="t", published=published).axes
+    for axes, matrix in ((ours, MATRIX), (theirs, published)):
+        printed = [float(text.get_text()) for text in axes.texts]
+        assert printed == pytest.approx(list(matrix.ravel()), abs=0.05)
+    assert ours.get_title(loc="left") == "here"
+    assert theirs.get_title(loc="left") == "published (Jeong & Lee 2016, figure 3)"
+
+
 def test_figure_of_merit_names_rows_and_columns() -> None:
     (axes,) = figure_of_merit().axes
     assert [t.get_text() for t in axes.get_xticklabels()] == [*LABELS, "precision"]

@@ -32,7 +32,8 @@ from genreflow.folder import (
     unique_ids,
 )
 from genreflow.manifest import Clip, read_clips, read_manifest, write_clips
-from genreflow.sources import source_clips
+from genreflow.planning import plan_source
+from genreflow.sources import read_source
 from mutagen.easyid3 import EasyID3
 from mutagen.easymp4 import EasyMP4
 from mutagen.id3 import TPE1, TPE2
@@ -498,15 +499,15 @@ def test_refresh_of_a_manifest_with_a_mistake_ends_with_its_message(
 def test_a_job_reads_what_planning_wrote_and_says_and_writes_nothing(
     music: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dataset = {"source": "folder", "folder": str(music)}
+    dataset = {"source": "folder", "folder": str(music), "shards": None}
     rendered = str(fallback(music).parent / "audio")
     with pytest.raises(UserError, match="the manifest does not exist"):
-        source_clips(dataset, rendered=rendered, planning=False)
+        read_source({**dataset, "rendered": rendered})
     assert not (music / MANIFEST).exists()
-    planned = source_clips(dataset, rendered=rendered)
+    planned = plan_source(dataset, rendered=rendered, downloads="downloads")
     touch(music, "rock/new.mp3")
     caplog.clear()
-    assert source_clips(dataset, rendered=rendered, planning=False) == planned
+    assert read_source(planned.place) == planned.clips
     assert not caplog.messages
 
 
@@ -698,7 +699,8 @@ def test_configuration_takes_a_folder() -> None:
          ["unknown key `datasets.folder.manifest`",
           "one of source, shards, settings, folder\n"]),
         ({"datasets": {"m": {"source": "foldr"}}, "experiments": []},
-         ["`datasets.m.source` is 'foldr'", "one of folder, gtzan, manifest, synthetic"]),
+         ["`datasets.m.source` is 'foldr'",
+          "one of folder, fma_small, fma_medium, fma_large, fma_full, gtzan, manifest, synthetic"]),
     ],
 )  # fmt: skip
 def test_mistake_in_the_configuration_is_named(

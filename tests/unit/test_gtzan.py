@@ -9,30 +9,32 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from genreflow import gtzan
 from genreflow.audit import audit_partition
 from genreflow.errors import UserError
 from genreflow.gtzan import (
-    ARCHIVE,
-    ARTIST_INDEX,
     BAD_CLIPS,
     CLIPS_A_LABEL,
-    FAULT_FILTERED,
     FAULT_FILTERED_CLIPS,
+    GTZAN,
     LABELS,
     TRACK_IDS,
-    Remote,
-    gtzan_clips,
+    find_files,
+    list_clips,
     read_artist_index,
     read_fault_filtered,
+    read_lists,
 )
 from genreflow.manifest import SPLITS, Clip, labels
-from genreflow.partitions import check_partition, make_partition
+from genreflow.partitions import Assignment, check_partition, make_partition
+from genreflow.published import Annotation
+from genreflow.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
+from genreflow.retrieval import Remote
 
 
 def unpack(
@@ -51,15 +53,15 @@ def unpack(
     return folder
 
 
-def found(root: Path, **others: Any) -> dict[str, Clip]:
-    clips = gtzan_clips(root, **{"splits": {}, "artists": {}, **others})
+def found(root: Path, *annotations: Annotation) -> dict[str, Clip]:
+    clips = list_clips(root, annotations)
     assert [clip.track_id for clip in clips] == list(TRACK_IDS)
     return {clip.track_id: clip for clip in clips}
 
 
 def refusal(root: Path) -> str:
     with pytest.raises(UserError) as caught:
-        gtzan_clips(root, splits={}, artists={})
+        find_files(root)
     assert str(root) in str(caught.value)
     return str(caught.value)
 
@@ -67,7 +69,8 @@ def refusal(root: Path) -> str:
 def published(text: str | bytes, name: str) -> Remote:
     """Return a file as if this text were the published one."""
     content = text.encode() if isinstance(text, str) else text
-    return Remote(name, (f"https://example.org/{name}",), hashlib.sha256(content).hexdigest())
+    checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return Remote(name, (f"https://example.org/{name}",), checksum, text=True)
 
 
 # The collection.
@@ -84,11 +87,14 @@ def test_the_collection_has_ten_labels_of_a_hundred_clips_in_the_order_of_their_
 
 
 def test_every_published_file_has_addresses_and_a_checksum() -> None:
-    remotes = [ARCHIVE, ARTIST_INDEX, *FAULT_FILTERED.values()]
-    assert len({remote.sha256 for remote in remotes}) == 5
+    assert (GTZAN.archive, GTZAN.archive.size_bytes) == (GTZAN_ARCHIVE, 1_225_571_541)
+    assert GTZAN.list_files == (*FAULT_FILTERED.values(), GTZAN_ARTISTS)
+    remotes = [GTZAN.archive, *GTZAN.list_files]
+    assert len({remote.checksum for remote in remotes}) == 5
     for remote in remotes:
-        assert re.fullmatch("[0-9a-f]{64}", remote.sha256)
-        assert len(remote.addresses) == 2
+        assert re.fullmatch("sha256:[0-9a-f]{64}", remote.checksum)
+        assert len(remote.addresses) >= 2
+        assert remote.text == (remote != GTZAN_ARCHIVE)
         assert all(a.startswith("http") and a.endswith(remote.name) for a in remote.addresses)
     assert tuple(FAULT_FILTERED) == tuple(FAULT_FILTERED_CLIPS) == SPLITS
 
@@ -169,17 +175,13 @@ def test_other_files_are_no_clips(tmp_path: Path, name: str) -> None:
     assert clips["jazz.00000"].path == str(tmp_path / "jazz" / "jazz.00000.au")
 
 
-def test_relative_folder_gives_absolute_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unpack(tmp_path / "genres")
-    monkeypatch.chdir(tmp_path)
-    assert found(Path("genres"))["pop.00000"].path == str(tmp_path / "genres/pop/pop.00000.au")
-
-
 def test_splits_and_artists_are_those_given_and_else_empty(tmp_path: Path) -> None:
     unpack(tmp_path)
-    clips = found(tmp_path, splits={"pop.00001": "valid"}, artists={"pop.00002": "Cher"})
+    clips = found(
+        tmp_path,
+        Annotation("pop.00001", "pop", split="valid"),
+        Annotation("pop.00002", "pop", group="Cher"),
+    )
     assert (clips["pop.00001"].split, clips["pop.00001"].group) == ("valid", "")
     assert (clips["pop.00002"].split, clips["pop.00002"].group) == ("", "Cher")
 
@@ -204,7 +206,7 @@ def test_planning_lists_ten_folders_and_opens_nothing(
     monkeypatch.setattr(os, "scandir", listing(os.scandir))
     for module in (builtins, io, os):
         monkeypatch.setattr(module, "open", refused)
-    gtzan_clips(tmp_path, splits={}, artists={})
+    find_files(tmp_path)
     monkeypatch.undo()
     assert sorted(listed) == list(LABELS)
 
@@ -281,20 +283,27 @@ SMALL = {
 SMALL_SIZES = {"train": 2, "valid": 1, "test": 3}
 
 
-def write_lists(folder: Path, texts: Mapping[str, str]) -> dict[str, Remote]:
-    """Write lists and return them as if they were the published ones."""
-    lists = {role: published(text, f"{role}_filtered.txt") for role, text in texts.items()}
-    for role, remote in lists.items():
-        (folder / remote.name).write_text(texts[role])
-    return lists
+Publish = Callable[..., dict[str, Remote]]
 
 
-def read_small(folder: Path, texts: Mapping[str, str] = SMALL) -> dict[str, str]:
-    return read_fault_filtered(folder, lists=write_lists(folder, texts), sizes=SMALL_SIZES)
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Publish:
+    """Write lists and take them for the published ones."""
+
+    def write(texts: Mapping[str, str] = SMALL) -> dict[str, Remote]:
+        lists = {role: published(text, f"{role}_filtered.txt") for role, text in texts.items()}
+        for role, text in texts.items():
+            (tmp_path / f"{role}_filtered.txt").write_text(text)
+        monkeypatch.setattr(gtzan, "FAULT_FILTERED", lists)
+        monkeypatch.setattr(gtzan, "FAULT_FILTERED_CLIPS", SMALL_SIZES)
+        return lists
+
+    return write
 
 
-def test_lists_give_the_split_of_each_clip(tmp_path: Path) -> None:
-    assert read_small(tmp_path) == {
+def test_lists_give_the_split_of_each_clip(tmp_path: Path, publish: Publish) -> None:
+    publish()
+    assert read_fault_filtered(tmp_path) == {
         "blues.00029": "train",
         "rock.00099": "train",
         "blues.00000": "valid",
@@ -310,22 +319,24 @@ def test_lists_give_the_split_of_each_clip(tmp_path: Path) -> None:
     ids=["carriage returns", "no last newline", "newlines at the end"],
 )
 def test_line_ends_in_which_copies_differ_are_no_alteration(
-    tmp_path: Path, old: str, new: str
+    tmp_path: Path, publish: Publish, old: str, new: str
 ) -> None:
-    expected = read_small(tmp_path)
-    lists = write_lists(tmp_path, SMALL)
+    publish()
+    expected = read_fault_filtered(tmp_path)
     changed = SMALL["train"].replace(old, new)
     assert changed != SMALL["train"]
     (tmp_path / "train_filtered.txt").write_bytes(changed.encode())
-    assert read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES) == expected
+    assert read_fault_filtered(tmp_path) == expected
 
 
 @pytest.mark.parametrize("role", SPLITS)
-def test_missing_list_is_named_with_its_address(tmp_path: Path, role: str) -> None:
-    lists = write_lists(tmp_path, SMALL)
+def test_missing_list_is_named_with_its_address(
+    tmp_path: Path, publish: Publish, role: str
+) -> None:
+    publish()
     (tmp_path / f"{role}_filtered.txt").unlink()
     with pytest.raises(UserError) as caught:
-        read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES)
+        read_fault_filtered(tmp_path)
     message = str(caught.value)
     assert f"{role}_filtered.txt is missing" in message
     assert str(tmp_path) in message
@@ -337,21 +348,24 @@ def test_missing_list_is_named_with_its_address(tmp_path: Path, role: str) -> No
     [b"blues/blues.00001.wav\n", b"", b"blues/blues.00000.wav\nblues/blues.00001.wav\n", b"\xff"],
     ids=["altered", "empty", "longer", "no text"],
 )
-def test_altered_list_is_refused_with_both_checksums(tmp_path: Path, changed: bytes) -> None:
-    lists = write_lists(tmp_path, SMALL)
+def test_altered_list_is_refused_with_both_checksums(
+    tmp_path: Path, publish: Publish, changed: bytes
+) -> None:
+    lists = publish()
     (tmp_path / "valid_filtered.txt").write_bytes(changed)
     with pytest.raises(UserError) as caught:
-        read_fault_filtered(tmp_path, lists=lists, sizes=SMALL_SIZES)
+        read_fault_filtered(tmp_path)
     message = str(caught.value)
     assert "not the published one" in message
     assert str(tmp_path / "valid_filtered.txt") in message
     assert hashlib.sha256(changed.rstrip(b"\n") + b"\n").hexdigest() in message
-    assert lists["valid"].sha256 in message
+    assert lists["valid"].checksum in message
     assert "https://example.org/valid_filtered.txt" in message
 
 
-def test_other_lists_than_the_published_are_refused_unless_asked_for(tmp_path: Path) -> None:
-    write_lists(tmp_path, SMALL)
+def test_other_lists_than_the_published_are_refused(tmp_path: Path) -> None:
+    for role, text in SMALL.items():
+        (tmp_path / f"{role}_filtered.txt").write_text(text)
     with pytest.raises(UserError, match="not the published one"):
         read_fault_filtered(tmp_path)
 
@@ -368,10 +382,11 @@ def test_other_lists_than_the_published_are_refused_unless_asked_for(tmp_path: P
     ids=["unknown", "in two lists", "twice in one", "blank line", "size"],
 )
 def test_lists_that_contradict_the_collection_are_refused(
-    tmp_path: Path, text: str, part: str
+    tmp_path: Path, publish: Publish, text: str, part: str
 ) -> None:
+    publish(SMALL | {"valid": text})
     with pytest.raises(UserError) as caught:
-        read_small(tmp_path, SMALL | {"valid": text})
+        read_fault_filtered(tmp_path)
     assert part in str(caught.value)
     assert "valid_filtered.txt" in str(caught.value)
 
@@ -390,13 +405,20 @@ pop.00074.wav ::: First One; Second One ::: Duet (Remix)
 """
 
 
-def read_index(folder: Path, text: str = INDEX) -> dict[str, str]:
-    (folder / "index.txt").write_text(text, encoding="utf-8")
-    return read_artist_index(folder, remote=published(INDEX, "index.txt"))
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Write the index, and take it for the published one."""
+    path = tmp_path / "index.txt"
+    path.write_text(INDEX, encoding="utf-8")
+    monkeypatch.setattr(gtzan, "GTZAN_ARTISTS", published(INDEX, "index.txt"))
+    return path
 
 
-def test_index_gives_the_first_artist_of_each_clip_that_has_one(tmp_path: Path) -> None:
-    assert read_index(tmp_path) == {
+def test_index_gives_the_first_artist_of_each_clip_that_has_one(
+    tmp_path: Path, index: Path
+) -> None:
+    assert index.is_file()
+    assert read_artist_index(tmp_path) == {
         "blues.00000": "Ann Other",
         "classical.00000": "Antonín Věk",
         "reggae.00051": "One & Other",
@@ -404,13 +426,12 @@ def test_index_gives_the_first_artist_of_each_clip_that_has_one(tmp_path: Path) 
     }
 
 
-def test_missing_or_altered_index_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"index\.txt is missing[\s\S]*boblsturm"):
+def test_missing_or_altered_index_is_refused(tmp_path: Path, index: Path) -> None:
+    index.write_text(INDEX.replace("Ann", "Anne"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"not the published one[\s\S]*index\.txt"):
         read_artist_index(tmp_path)
-    with pytest.raises(UserError, match="not the published one"):
-        read_index(tmp_path, INDEX.replace("Ann", "Anne"))
-    read_index(tmp_path)
-    with pytest.raises(UserError, match=rf"Expected: {ARTIST_INDEX.sha256}"):
+    index.unlink()
+    with pytest.raises(UserError, match=r"index\.txt is missing[\s\S]*example\.org"):
         read_artist_index(tmp_path)
 
 
@@ -440,6 +461,18 @@ def test_published_index_names_266_artists_of_983_clips(gtzan_lists: Path) -> No
     assert set(TRACK_IDS) - set(artists) <= set(read_fault_filtered(gtzan_lists))
 
 
+def partition(clips: list[Clip], partition_id: str, **others: Any) -> list[Assignment]:
+    return make_partition(
+        clips,
+        partition_id,
+        dataset="gtzan",
+        seed=0,
+        random_draws="rotations",
+        cv_validation_folds=1,
+        **others,
+    )
+
+
 @pytest.mark.parametrize(
     ("partition_id", "sizes"),
     [
@@ -451,15 +484,8 @@ def test_fault_filtered_partitions_of_the_collection(
     tmp_path: Path, gtzan_lists: Path, partition_id: str, sizes: dict[str, int]
 ) -> None:
     unpack(tmp_path)
-    clips = gtzan_clips(tmp_path, splits=read_fault_filtered(gtzan_lists), artists={})
-    assignments = make_partition(
-        clips,
-        partition_id,
-        dataset="gtzan",
-        seed=0,
-        random_draws="rotations",
-        cv_validation_folds=1,
-    )
+    clips = list_clips(tmp_path, read_lists(gtzan_lists))
+    assignments = partition(clips, partition_id, sizes=FAULT_FILTERED_CLIPS)
     assert Counter(assignment.role for assignment in assignments) == sizes
 
 
@@ -467,19 +493,8 @@ def test_ten_artists_cross_the_published_lists_and_touch_27_test_clips(
     tmp_path: Path, gtzan_lists: Path
 ) -> None:
     unpack(tmp_path)
-    clips = gtzan_clips(
-        tmp_path,
-        splits=read_fault_filtered(gtzan_lists),
-        artists=read_artist_index(gtzan_lists),
-    )
-    assignments = make_partition(
-        clips,
-        "fault_filtered",
-        dataset="gtzan",
-        seed=0,
-        random_draws="rotations",
-        cv_validation_folds=1,
-    )
+    clips = list_clips(tmp_path, read_lists(gtzan_lists))
+    assignments = partition(clips, "fault_filtered")
     findings, summaries = audit_partition(assignments, clips, [])
     group = {clip.track_id: clip.group for clip in clips}
     assert len({group[finding.track_id] for finding in findings}) == 10
@@ -488,9 +503,55 @@ def test_ten_artists_cross_the_published_lists_and_touch_27_test_clips(
     assert by_artist.unknown == 17
     with pytest.raises(UserError, match="17 of 930 clips have no `group`"):
         check_partition(clips, "fault_filtered_group_disjoint", dataset="gtzan")
-    known = [replace(clip, group=clip.group or clip.track_id) for clip in clips]
-    with pytest.raises(UserError, match="10 groups are on two sides"):
-        check_partition(known, "fault_filtered_group_disjoint", dataset="gtzan")
+
+
+def test_what_gtzan_refuses_at_planning_is_what_its_clips_can_t_fill(
+    tmp_path: Path, gtzan_lists: Path
+) -> None:
+    unpack(tmp_path)
+    clips = list_clips(tmp_path, read_lists(gtzan_lists))
+    assert sum(not clip.group for clip in clips) == GTZAN.without_group
+    found = {}
+    for name in ("split", "official", "random", "cv10", "fault_filtered"):
+        for form in ("", "_group_disjoint"):
+            try:
+                partition(clips, name + form, without_group="leave_out")
+            except UserError as error:
+                found[name + form] = str(error)
+    assert found.keys() >= GTZAN.refused.keys()
+    assert found.keys() - GTZAN.refused.keys() <= {
+        "split_group_disjoint",
+        "official_group_disjoint",
+    }
+    assert "class 'blues' has 9 groups" in found["cv10_group_disjoint"]
+    assert "10 groups are on two sides" in found["fault_filtered_group_disjoint"]
+
+
+def test_artist_filtered_partition_tests_every_clip_of_a_known_artist_once(
+    tmp_path: Path, gtzan_lists: Path
+) -> None:
+    unpack(tmp_path)
+    clips = list_clips(tmp_path, read_lists(gtzan_lists))
+    with pytest.raises(UserError, match=r"17 of 1000 clips have no `group`[\s\S]*leave_out"):
+        partition(clips, "random_group_disjoint")
+    assignments = partition(clips, "random_group_disjoint", without_group="leave_out")
+    group = {clip.track_id: clip.group for clip in clips}
+    tested = [a.track_id for a in assignments if a.role == "test"]
+    assert sorted(tested) == sorted(track_id for track_id, artist in group.items() if artist)
+    assert len(tested) == 983
+    for fold in range(4):
+        sides = {
+            role: {group[a.track_id] for a in assignments if (a.fold, a.role) == (fold, role)}
+            for role in SPLITS
+        }
+        assert not sides["train"] & sides["test"]
+        assert not sides["train"] & sides["valid"]
+        assert not sides["valid"] & sides["test"]
+        labels_tested = {a.label for a in assignments if (a.fold, a.role) == (fold, "test")}
+        assert labels_tested == set(LABELS)
+    findings, summaries = audit_partition(assignments, clips, [])
+    by_artist = next(summary for summary in summaries if summary.check == "group")
+    assert (by_artist.verdict, by_artist.unknown, findings) == ("clean", 0, [])
 
 
 def test_index_is_found_under_the_name_that_copies_have(tmp_path: Path, gtzan_lists: Path) -> None:

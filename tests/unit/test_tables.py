@@ -21,7 +21,9 @@ from genreflow.tables import (
     Evaluated,
     audit_table,
     read_published,
+    read_table_two,
     table_one,
+    table_two,
     tidy_rows,
     tidy_table,
     write_table,
@@ -162,3 +164,40 @@ def test_predictions_survive_being_written(tmp_path: Path) -> None:
     assert list(again["true"]) == ["NA", "rock"]
     assert again.loc[0, "weight_y"] == 0.75
     assert np.isnan(again.loc[1, "probability_rock"])
+
+
+def test_table_two_sets_earlier_works_beside_ours_on_the_same_partitions() -> None:
+    published = read_table_two(PUBLISHED)
+    assert len(published) == 10
+    rows = [
+        {"dataset": dataset, "partition": partition, "system": system, "seed": 0,
+         "metric": metric, "value": value, "ci_low": value - 1, "ci_high": value + 1, "n": 290}
+        for dataset, partition, system, metric, value in (
+            ("gtzan", "fault_filtered", "MoER", "accuracy", 60.0),
+            ("gtzan", "fault_filtered", "TF", "accuracy", 59.0),
+            ("gtzan", "fault_filtered", "MoER", "macro_f", 58.0),
+            ("gtzan", "fault_filtered", "MFCC", "accuracy", 57.0),
+            ("gtzan", "random", "SF+TF", "accuracy", 80.0),
+            ("mine", "fault_filtered", "MoER", "accuracy", 50.0),
+        )
+    ]  # fmt: skip
+    found = table_two(tidy_table(rows), published)
+    assert set(zip(found["dataset"], found["partition"], strict=True)) == {
+        ("gtzan", "fault_filtered")
+    }
+    assert list(found["method"])[-2:] == ["MoER (here)", "TF (here)"]
+    assert list(found["value"]) == [63.2, 65.9, 72.0, 72.03, 66.9, 60.0, 59.0]
+    theirs = found[~found["method"].str.contains("here")]
+    assert theirs["note"].str.startswith("published: ").all()
+    assert theirs["n"].isna().all()
+    assert table_two(tidy_table(rows[4:]), published).empty
+
+
+def test_table_two_agrees_with_the_other_published_figures() -> None:
+    known = read_published(PUBLISHED).set_index(["dataset", "partition", "system"])["published"]
+    table = read_table_two(PUBLISHED)
+    for _, row in table[table["method"].str.startswith("MoER")].iterrows():
+        assert known[row["dataset"], row["partition"], "MoER"] == row["published"]
+    mixed = table[table["method"].str.startswith("temporal")].set_index("partition")["published"]
+    assert mixed["fault_filtered"] == known["gtzan", "fault_filtered", "TF"]
+    assert mixed["cv10"] == known["gtzan", "random", "SF+TF"]

@@ -6,6 +6,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +47,14 @@ class Outcome:
 Snakemake = Callable[..., Outcome]
 
 
-def run_snakemake(folder: Path, config: dict[str, object] | None, *arguments: str) -> Outcome:
-    """Run the workflow with ``folder`` as the working directory."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
+def run_snakemake(
+    folder: Path,
+    config: dict[str, object] | None,
+    *arguments: str,
+    repository: Path = REPOSITORY,
+) -> Outcome:
+    """Run the workflow, or that of a copy of the repository, in ``folder``."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "2"]
     if config is not None:
         (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -63,6 +69,16 @@ def run_snakemake(folder: Path, config: dict[str, object] | None, *arguments: st
         check=False,
     )
     return Outcome(result.returncode, result.stdout + result.stderr)
+
+
+def planned_jobs(outcome: Outcome) -> Counter[str]:
+    """Return how many jobs of each rule a dry run names."""
+    assert outcome.status == 0, outcome.output[-3000:]
+    return Counter(
+        line.split()[1].rstrip(":")
+        for line in outcome.output.splitlines()
+        if line.startswith(("rule ", "localrule "))
+    )
 
 
 def write_collection(folder: Path, rows: Sequence[dict[str, str]]) -> Path:

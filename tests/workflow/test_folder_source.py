@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from genreflow.folder import MANIFEST
-from harness import SMALL, Outcome, Snakemake, run_snakemake, write_tone
+from harness import SMALL, Outcome, Snakemake, planned_jobs, run_snakemake, write_tone
 from mutagen.flac import FLAC
 
 LABELS = ("Drum & Bass", "l'été")
@@ -33,15 +32,6 @@ def write_clip(folder: Path, number: int) -> Path:
 
 def run(folder: Path, *arguments: str) -> Outcome:
     return run_snakemake(folder, CONFIG, *arguments, "--", "results/tables.csv")
-
-
-def planned(outcome: Outcome) -> Counter[str]:
-    assert outcome.status == 0, outcome.output[-3000:]
-    return Counter(
-        line.split()[1].rstrip(":")
-        for line in outcome.output.splitlines()
-        if line.startswith(("rule ", "localrule "))
-    )
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +72,7 @@ def test_a_replaced_file_changes_its_shard(finished: Path) -> None:
     before = clip.stat()
     try:
         os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
-        found = planned(run(finished, "-n"))
+        found = planned_jobs(run(finished, "-n"))
     finally:
         os.utime(clip, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert found["resample_audio"] == 1
@@ -102,7 +92,7 @@ def test_an_added_file_is_named_and_changes_nothing_until_it_is_listed(finished:
         manifest.write_text(before + row.replace(",x,", f",{LABELS[0]},"), encoding="utf-8")
         outcome = run(finished, "-n")
         assert "not in the manifest" not in outcome.output
-        found = planned(outcome)
+        found = planned_jobs(outcome)
         assert (found["resample_audio"], found["make_partition"]) == (1, 1)
     finally:
         manifest.write_text(before, encoding="utf-8")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 
 from genreflow.errors import UserError
-from genreflow.reports import read_reports, write_reports
+from genreflow.reports import AudioReport, read_reports, write_reports
 from genreflow.runtime import Job, log, run
 
 
@@ -27,9 +28,14 @@ def main(job: Job) -> None:
     with job.path("quarantine").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("track_id", "path", "reason"))
-        writer.writerows((report.track_id, report.path, report.note) for report in bad)
+        writer.writerows((r.track_id, r.path, _reason(r, job.params["known_bad"])) for r in bad)
     padded = sum(report.status == "padded" for report in reports)
     log.info("%d clips: %d set aside, %d padded", len(reports), len(bad), padded)
+
+
+def _reason(report: AudioReport, known_bad: Mapping[str, str]) -> str:
+    known = known_bad.get(report.track_id)
+    return f"{report.note} (known of this collection: {known})" if known else report.note
 
 
 if __name__ == "__main__":

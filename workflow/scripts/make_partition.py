@@ -19,6 +19,8 @@ def main(job: Job) -> None:
         seed=params["seed"],
         random_draws=params["random_draws"],
         cv_validation_folds=params["cv_validation_folds"],
+        without_group=params["without_group"],
+        sizes=params["sizes"],
     )
     write_assignments(assignments, job.path("partition"))
     for fold in sorted({assignment.fold for assignment in assignments}):

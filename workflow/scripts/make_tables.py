@@ -5,14 +5,17 @@ from __future__ import annotations
 from genreflow.audit import Summary, leak_note
 from genreflow.comparisons import compare_systems
 from genreflow.evaluation import figure_of_merit
+from genreflow.partitions import read_assignments, shortfall
 from genreflow.predictions import read_predictions
-from genreflow.records import read_records
+from genreflow.records import read_records, read_rows
 from genreflow.runtime import Job, log, run
 from genreflow.tables import (
     Evaluated,
     audit_table,
     read_published,
+    read_table_two,
     table_one,
+    table_two,
     tidy_rows,
     tidy_table,
     write_table,
@@ -28,13 +31,27 @@ def main(job: Job) -> None:
             job.params["audits"], job.paths("clip-audits"), job.paths("model-audits"), strict=True
         )
     }
+    lost = {
+        dataset: {row["track_id"] for row in read_rows(path)}
+        for dataset, path in zip(job.params["datasets"], job.paths("quarantine"), strict=True)
+    }
+    shortfalls = {
+        (dataset, partition): shortfall(read_assignments(path), lost[dataset])
+        for (dataset, partition), path in zip(
+            job.params["audits"], job.paths("partitions"), strict=True
+        )
+    }
     results, rows = [], []
     for experiment, source, matrix in zip(
         job.params["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
     ):
-        summaries = audits[experiment["dataset"], experiment["partition"]]
-        leak = leak_note(s for s in summaries if s.system in ("", experiment["system"]))
-        result = Evaluated(**experiment, predictions=read_predictions(source), leak=leak)
+        key = experiment["dataset"], experiment["partition"]
+        result = Evaluated(
+            **experiment,
+            predictions=read_predictions(source),
+            leak=leak_note(s for s in audits[key] if s.system in ("", experiment["system"])),
+            shortfall=shortfalls[key],
+        )
         results.append(result)
         rows += tidy_rows(result, published)
         # Pooled over folds and seeds, as the papers pool their runs.
@@ -46,6 +63,7 @@ def main(job: Job) -> None:
         write_table(pooled, matrix, index=True)
     tidy = tidy_table(rows)
     write_table(table_one(tidy), job.path("table-one"), index=True)
+    write_table(table_two(tidy, read_table_two(job.path("published"))), job.path("table-two"))
     comparisons = compare_systems(results)
     # Probabilities need digits that count, not places.
     comparisons.to_csv(

@@ -22,7 +22,12 @@ def main(job: Job) -> None:
     missing = int((predictions["predicted"] == "").sum()) // seeds
     if missing:
         title += f", {missing} of them quarantined"
-    save_figure(draw_figure_of_merit(labels, matrix, title=title), job.path("figure"))
+    published = None
+    if name := params["published"]:
+        known, published = read_figure_of_merit(job.path("published") / name)
+        assert known == labels
+    figure = draw_figure_of_merit(labels, matrix, title=title, published=published)
+    save_figure(figure, job.path("figure"))
 
 
 if __name__ == "__main__":

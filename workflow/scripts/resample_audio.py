@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genreflow.audio import UnusableClip, decode, describe_versions, prepare_clip
-from genreflow.manifest import read_clips
+from genreflow.audio import UnusableClip, decode, describe_versions, prepare_clip, verify_file
+from genreflow.manifest import ShardClip
+from genreflow.records import read_records
 from genreflow.reports import AudioReport, write_reports
 from genreflow.runtime import Job, log, run
 from genreflow.store import FeatureWriter
@@ -27,8 +28,10 @@ def main(job: Job) -> None:
         hop=1,
         attributes=describe_versions(),
     ) as out:
-        for clip in read_clips(job.path("clips")):
+        for clip in read_records(job.path("clips"), ShardClip):
             try:
+                if clip.sha1:
+                    verify_file(Path(clip.path), sha1=clip.sha1)
                 decoded = decode(Path(clip.path), seconds=seconds)
                 samples, present = prepare_clip(
                     decoded, sample_rate=rate, length=length, resampler=audio["resampler"]

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import soundfile
-from genreflow.manifest import read_clips
+from genreflow.manifest import ShardClip
+from genreflow.records import read_records
 from genreflow.runtime import Job, log, run
 from genreflow.synthesis import clip_table, synthesise_clip
 
@@ -15,7 +16,7 @@ def main(job: Job) -> None:
     """Render the shard's clips into a folder that gets its name only when all are there."""
     params = job.params
     planted = {p.track_id: p for p in clip_table(seeds=params["seeds"], artists=params["artists"])}
-    clips = read_clips(job.path("clips"))
+    clips = read_records(job.path("clips"), ShardClip)
     folder = job.path("audio")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from genreflow.manifest import write_clips
 from genreflow.runtime import Job, log, run
-from genreflow.sources import source_clips
+from genreflow.sources import read_source
 
 
 def main(job: Job) -> None:
     """Read the source's clips and write them."""
-    clips = source_clips(job.params["dataset"], rendered=job.params["rendered"], planning=False)
+    clips = read_source(job.params["place"])
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from genreflow.manifest import shard_clips, write_clips
+from genreflow.manifest import ShardClip
+from genreflow.records import write_records
 from genreflow.runtime import Job, log, run
-from genreflow.sources import source_clips
+from genreflow.sources import read_shard
 
 
 def main(job: Job) -> None:
     """Read the source's clips and write the shard's."""
-    dataset = job.params["dataset"]
-    clips = source_clips(dataset, rendered=job.params["rendered"], planning=False)
-    members = shard_clips(clips, dataset["shards"])[job.params["shard"]]
-    write_clips(members, job.path("clips"))
+    members = read_shard(job.params["place"], job.params["shard"])
+    write_records(members, ShardClip, job.path("clips"))
     log.info("%d clips", len(members))
 
 

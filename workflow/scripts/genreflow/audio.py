@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,21 @@ class Decoded:
     samples: Samples
     sample_rate: int
     decoder: str
+
+
+def verify_file(path: Path, *, sha1: str) -> None:
+    """Refuse a file that is there and is not the published one.
+
+    Raises
+    ------
+    UnusableClip
+        Its SHA-1 differs.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha1").hexdigest()
+        if found != sha1:
+            raise UnusableClip("not the published file: its SHA-1 is not that in `checksums`")
 
 
 def decode(path: Path, *, seconds: float) -> Decoded:

@@ -52,7 +52,7 @@ class Summary:
     """The verdict of a check: clean, leaky, or unknown where some clips can't be checked.
 
     ``test_clips`` of the ``n`` test clips of all folds are touched, and ``unknown`` clips of the
-    collection can't be checked.  ``system`` is empty where it holds for every system.
+    partition can't be checked.  ``system`` is empty where it holds for every system.
     """
 
     system: str
@@ -84,7 +84,7 @@ def audit_partition(
         findings += _shared("clip", fold, paths)
         findings += _shared("group", fold, groups)
         findings += _duplicated(fold, duplicates)
-    unknown = {"group": len(known) - len(groups)}
+    unknown = {"group": len({a.track_id for a in assignments} - groups.keys())}
     summaries = [
         summarise(check, findings, assignments, unknown=unknown.get(check, 0))
         for check in ("clip", "group", "duplicate")
@@ -134,7 +134,7 @@ def summarise(
     assignments
         Of all folds; a clip that several folds test counts in each.
     unknown
-        Clips of the collection that can't be checked.
+        Clips of the partition that can't be checked.
     system
         The one that the findings concern, if not all.
     """

@@ -6,12 +6,12 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genreflow.errors import UserError
-from genreflow.partitions import FAULT_FILTERED, GROUP_DISJOINT
+from genreflow.partitions import FAULT_FILTERED, GROUP_DISJOINT, OFFICIAL
 from genreflow.pooling import derive_pools, input_kind
 from genreflow.systems import EXPERTS, required_networks
 
@@ -19,8 +19,8 @@ Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 PartitionName = Literal[
-    "split", "random", "cv10", "fault_filtered",
-    "split_swapped", "random_swapped", "cv10_swapped", "fault_filtered_swapped",
+    "split", "random", "cv10", "fault_filtered", "official",
+    "split_swapped", "random_swapped", "cv10_swapped", "fault_filtered_swapped", "official_swapped",
 ]  # fmt: skip
 SystemName = Literal[
     "SF", "TF", "SF+TF",
@@ -124,6 +124,10 @@ class Partitions(Section):
         "shared",
         description="Swapped partitions, Jeong 2016: the networks of the partition itself, or "
         "others that are stopped on its test part.",
+    )
+    without_group: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="Group-disjoint partitions: what becomes of clips whose group is not known.",
     )
 
 
@@ -303,28 +307,48 @@ class FolderDataset(AnyDataset):
 
 
 class GtzanDataset(AnyDataset):
-    """GTZAN (Tzanetakis & Cook 2002), unpacked on disk."""
+    """GTZAN (Tzanetakis & Cook 2002)."""
 
     source: Literal["gtzan"]
     path: str = Field(
-        min_length=1, description="The folder `genres`, or the one above it; .au or .wav."
+        "download",
+        min_length=1,
+        description="genres.tar.gz, or the folder `genres` (.au or .wav) or the one above it; "
+        "`download` gets the archive.",
     )
     lists: str | None = Field(
-        None,
+        "download",
         min_length=1,
-        description="Folder of the three fault-filtered lists and the artist index; without it "
-        "there is no partition fault_filtered, and no artist is known.",
+        description="Folder of the three fault-filtered lists and the artist index; `download` "
+        "gets them. null: there is no partition fault_filtered, and no artist is known.",
     )
 
 
-SOURCES: dict[str, type[Section]] = {
-    "folder": FolderDataset,
-    "gtzan": GtzanDataset,
-    "manifest": ManifestDataset,
-    "synthetic": SyntheticDataset,
+class FmaDataset(AnyDataset):
+    """A subset of FMA (Defferrard et al. 2017); clips are the tracks with a root genre."""
+
+    source: Literal["fma_small", "fma_medium", "fma_large", "fma_full"]
+    path: str = Field(
+        "download",
+        min_length=1,
+        description="The subset's zip archive, its folder or the one above it; `download` gets the "
+        "archive.",
+    )
+    metadata: str = Field(
+        "download",
+        min_length=1,
+        description="fma_metadata.zip, its folder, or tracks.csv; `download` gets the archive.",
+    )
+
+
+DATASETS: tuple[type[AnyDataset], ...] = (
+    FolderDataset, FmaDataset, GtzanDataset, ManifestDataset, SyntheticDataset
+)  # fmt: skip
+SOURCES: dict[str, type[AnyDataset]] = {
+    source: kind for kind in DATASETS for source in get_args(kind.model_fields["source"].annotation)
 }
 Dataset = Annotated[
-    SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset,
+    SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset | FmaDataset,
     Field(discriminator="source"),
 ]
 
@@ -346,6 +370,11 @@ class Experiment(Section):
 class Config(Settings):
     """The whole configuration."""
 
+    downloads: str = Field(
+        "downloads",
+        min_length=1,
+        description="Folder of published collections: what is downloaded, and what archives hold.",
+    )
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
     experiments: list[Experiment] = Field([], description="What tables.csv reports.")
 
@@ -545,14 +574,7 @@ def _check_experiments(config: Config) -> None:
                 hint=f"did you mean `{close[0]}`?" if close else "",
             )
         dataset = config.datasets[experiment.dataset]
-        if experiment.partition.startswith(FAULT_FILTERED) and not getattr(dataset, "lists", None):
-            raise UserError(
-                f"partition `{experiment.partition}` of dataset `{experiment.dataset}` has no "
-                "lists.",
-                where=where,
-                expected="`source: gtzan` with `lists`, the folder of the fault-filtered lists",
-                hint="lists of your own go into a manifest's column `split`: `partition: split`.",
-            )
+        _check_source(experiment, dataset, where)
         settings = config.settings(experiment.dataset)
         for expert in required_networks(experiment.systems):
             if expert in EXPERTS and settings.expert_pools(expert) is None:
@@ -564,6 +586,26 @@ def _check_experiments(config: Config) -> None:
                     where=f"{where}, dataset `{experiment.dataset}`",
                     hint="use longer clips or more bands, or leave the experts out of `systems`.",
                 )
+
+
+def _check_source(experiment: Experiment, dataset: AnyDataset, where: str) -> None:
+    """Refuse a partition that is a published list of another collection."""
+    found = f"partition `{experiment.partition}` of dataset `{experiment.dataset}` has no lists."
+    hint = "lists of your own go into a manifest's column `split`: `partition: split`."
+    if experiment.partition.startswith(FAULT_FILTERED) and not getattr(dataset, "lists", None):
+        raise UserError(
+            found,
+            where=where,
+            expected="`source: gtzan`, without `lists: null`",
+            hint=hint,
+        )
+    if experiment.partition.startswith(OFFICIAL) and not dataset.source.startswith("fma"):
+        raise UserError(
+            found,
+            where=where,
+            expected="`source: fma_small`, or another subset of FMA",
+            hint=hint,
+        )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

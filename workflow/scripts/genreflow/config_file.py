@@ -32,8 +32,8 @@ HEADER = """\
 DEMO = """
 # Collections by name.  Sources: `folder` (your own music, a folder for each label: `folder:
 # path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`), `gtzan`
-# (config/gtzan.yaml) and `synthetic`.  `settings` holds what differs from the keys above for one
-# dataset.
+# (config/gtzan.yaml), `fma_small` (config/fma_small.yaml), `fma_medium`, `fma_large`, `fma_full`,
+# and `synthetic`.  `settings` holds what differs from the keys above for one dataset.
 datasets:
   demo:
     source: synthetic
@@ -47,8 +47,8 @@ datasets:
       training: {threads: 1}
 
 # What tables.csv reports: a dataset, a partition, systems.
-#   partition: split | random | cv10 | fault_filtered (gtzan), each also with _swapped;
-#     `group_disjoint: true` on any
+#   partition: split | random | cv10 | fault_filtered (gtzan) | official (fma), each also with
+#     _swapped; `group_disjoint: true` on any
 #   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
 experiments:
   - dataset: demo
@@ -113,6 +113,7 @@ def render_config() -> str:
                 lines += _entry(key, inner, "  ")
         else:
             lines += ["", *_entry(name, field, "")]
+    lines += ["", *_entry("downloads", Config.model_fields["downloads"], "")]
     return "\n".join(lines) + "\n" + DEMO
 
 

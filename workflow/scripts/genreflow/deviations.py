@@ -90,6 +90,7 @@ STATED = {
 #: Keys of the workflow itself, of which no paper could speak, and what they are for.
 OWN = {
     "audio.max_quarantined": "stops a run of which too many clips can't be used",
+    "partitions.without_group": "group-disjoint partitions where some groups are not known",
     "training.device": "where networks are trained",
     "training.threads": "fixed, since another number gives other last bits",
     "training.memory_gb": "what is kept in memory and what is streamed",

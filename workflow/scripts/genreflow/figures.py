@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps, style
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -66,7 +67,9 @@ class LearningCurve:
 
 
 @style.context(STYLE)
-def draw_figure_of_merit(labels: Sequence[str], matrix: Array, *, title: str) -> Figure:
+def draw_figure_of_merit(
+    labels: Sequence[str], matrix: Array, *, title: str, published: Array | None = None
+) -> Figure:
     """Draw a figure-of-merit matrix as Jeong 2016, figure 3.
 
     The shade is the share of the true class.  Precision, F-scores and accuracy stand apart,
@@ -78,21 +81,33 @@ def draw_figure_of_merit(labels: Sequence[str], matrix: Array, *, title: str) ->
         The classes in the order of the matrix.
     matrix
         Shape (classes + 1, classes + 1), in percent: rows predicted, columns true.
+    published
+        The paper's matrix, to be drawn beside it.
     """
     size = len(labels)
     # 0.52 inches hold "100.0"; with many genres the cells shrink as far as numbers can be read.
     cell = min(0.52, max(0.28, 14 / size))
-    names = [_shorten(label) for label in labels]
-    margin = 0.4 + 0.07 * max(map(len, names))
+    margin = 0.4 + 0.07 * max(len(_shorten(label)) for label in labels)
     span = cell * (size + 1 + GAP)
+    panels = [matrix] if published is None else [matrix, published]
     # A few classes make a matrix narrower than its title.
-    width = max(span + margin + 0.6, 0.085 * max(map(len, title.splitlines())))
+    width = max(len(panels) * (span + margin + 0.6), 0.085 * max(map(len, title.splitlines())))
     figure = Figure(figsize=(width, span + 0.8 * margin + 0.8), layout="constrained")
-    axes = figure.add_subplot()
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), place + 1)
+        _draw_matrix(axes, labels, panel, font=min(8.5, 17 * cell))
+        if published is not None:
+            axes.set_title(("here", "published (Jeong & Lee 2016, figure 3)")[place], fontsize=9.5)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_matrix(axes: Axes, labels: Sequence[str], matrix: Array, *, font: float) -> None:
+    size = len(labels)
+    names = [_shorten(label) for label in labels]
     colours = colormaps["Blues"]
     axes.imshow(matrix[:size, :size], cmap=colours, vmin=0, vmax=100)
     places = [*range(size), size + GAP]
-    font = min(8.5, 17 * cell)
     for row, y in enumerate(places):
         for column, x in enumerate(places):
             value = float(matrix[row, column])
@@ -120,8 +135,6 @@ def draw_figure_of_merit(labels: Sequence[str], matrix: Array, *, title: str) ->
     axes.spines[:].set_visible(False)
     axes.set_xlabel("true")
     axes.set_ylabel("predicted")
-    figure.suptitle(title)
-    return figure
 
 
 @style.context(STYLE)

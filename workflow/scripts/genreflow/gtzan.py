@@ -7,32 +7,18 @@ where each clip is, its part in the fault-filtered lists (Kereliuk et al. 2015),
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from genreflow.errors import UserError
 from genreflow.manifest import Clip
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A published file: where to get it, by preference, and the checksum to know it by.
-
-    ``other_names`` are those under which copies of it are kept.
-    """
-
-    name: str
-    addresses: tuple[str, ...]
-    sha256: str
-    size_bytes: int | None = None
-    other_names: tuple[str, ...] = ()
-
+from genreflow.published import Annotation, Published, one_file_a_clip
+from genreflow.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
+from genreflow.retrieval import Remote, find_copy, verify
 
 LABELS: Final = (
     "blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock",
@@ -57,43 +43,8 @@ CITATIONS: Final = {
     "research in music information retrieval, Journal of New Music Research 43(2), 147-172, 2014",
 }
 
-ARCHIVE: Final = Remote(
-    name="genres.tar.gz",
-    addresses=(
-        "http://opihi.cs.uvic.ca/sound/genres.tar.gz",
-        "https://huggingface.co/datasets/marsyas/gtzan/resolve/main/data/genres.tar.gz",
-    ),
-    sha256="24347e0223d2ba798e0a558c4c172d9d4a19c00bb7963fe055d183dadb4ef2c6",
-    size_bytes=1_225_571_541,
-)
-#: The lists by their role.  Copies differ in line ends, so that they have no size in bytes.
-FAULT_FILTERED: Final = {
-    role: Remote(
-        name=f"{role}_filtered.txt",
-        addresses=(
-            "https://raw.githubusercontent.com/coreyker/dnn-mgr/"
-            f"bdad579ea6cb37b665ea6019fe1026a6ce20cbc7/gtzan/{role}_filtered.txt",
-            f"https://raw.githubusercontent.com/boblsturm/GTZAN/main/{role}_filtered.txt",
-        ),
-        sha256=sha256,
-    )
-    for role, sha256 in (
-        ("train", "2b04966cef1486f1a7767b74271533fa23e220388db804a1937835e1fc4fa3fa"),
-        ("valid", "f8fbee7c52397a0e0f3a91dc54fedecb2e27f5bdc9a9daeab8cb10d077e26956"),
-        ("test", "09cafa6a89ce0a27f30ed250d56ecb4d03c22fffb5a693f96c7ae655ee02ac72"),
-    )
-}
+#: Clips that the fault-filtered lists name, by role.
 FAULT_FILTERED_CLIPS: Final = {"train": 443, "valid": 197, "test": 290}
-ARTIST_INDEX: Final = Remote(
-    name="index.txt",
-    addresses=(
-        "https://github.com/boblsturm/GTZAN/raw/fedc781/index.txt",
-        "https://raw.githubusercontent.com/boblsturm/GTZAN/main/index.txt",
-    ),
-    sha256="52b42c6a5a309caae4a4ac1b5ca24ac9959508033735a0237e57b198ec77987e",
-    other_names=("sturm_index.txt",),
-)
-
 # The archive unpacks to `genres`; the re-hosted copy has `genres_original`.
 _SUBFOLDERS: Final = ("genres", "genres_original")
 _SPELLINGS: Final = {label: (label,) for label in LABELS} | {"hiphop": ("hiphop", "hip-hop")}
@@ -101,53 +52,93 @@ _SPELLINGS: Final = {label: (label,) for label in LABELS} | {"hiphop": ("hiphop"
 _AUDIO_NAME: Final = re.compile(r"([^.]+)\.(000[0-9]{2})\.(?:au|wav)")
 
 
-def gtzan_clips(root: Path, *, splits: Mapping[str, str], artists: Mapping[str, str]) -> list[Clip]:
-    """Return the 1 000 clips of the collection in the order of their track ids.
+def find_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each clip that a copy of the collection holds, by track id.
 
-    Lists the folders of the genres and opens no file, as it runs at every planning.  A clip that
-    isn't there has the path where it would be, so that it is set aside like any missing file.
+    Lists the folders of the genres and opens no file, as it runs at every planning.
 
     Parameters
     ----------
-    root
+    folder
         The unpacked collection: the folder that holds the genres' folders, or the one above it.
-    splits
-        Track id to split, from `read_fault_filtered` or empty; other clips have no split.
-    artists
-        Track id to artist, from `read_artist_index` or empty; other clips have no group.
 
     Raises
     ------
     UserError
         The folder doesn't exist, is not GTZAN's, or holds clips twice.
     """
-    folder = _collection_folder(root.absolute())
-    genres = _genre_folders(folder)
-    files = _audio_files(genres, where=str(folder))
+    place = _collection_folder(folder)
+    genres = _genre_folders(place)
+    files = one_file_a_clip(
+        _audio_files(genres),
+        where=place,
+        expected="one file a clip: .au, the original, or .wav, the re-hosted copy",
+    )
+    if not files:
+        raise UserError(
+            f"the folders {', '.join(genres)} hold no clip of GTZAN.",
+            where=str(place),
+            expected="files such as blues/blues.00000.au or blues/blues.00000.wav",
+            hint="music of your own needs another `source`.",
+        )
+    return files
+
+
+def list_clips(folder: Path, annotations: Sequence[Annotation]) -> list[Clip]:
+    """Return the 1 000 clips of the collection in the order of their track ids.
+
+    A clip that isn't there has the path where it would be, so that it is set aside like any missing
+    file.
+
+    Parameters
+    ----------
+    folder
+        As of `find_files`.
+    annotations
+        From `read_lists`, or empty; a clip without one has neither group nor split.
+    """
+    files = find_files(folder)
+    place = _collection_folder(folder)
+    genres = _genre_folders(place)
+    known = {annotation.track_id: annotation for annotation in annotations}
     # A missing clip would be named as most of the others are.
     suffix = Counter(path.suffix for path in files.values()).most_common(1)[0][0]
     clips = []
     for track_id in TRACK_IDS:
         label = track_id.partition(".")[0]
-        expected = genres.get(label, [folder / label])[0] / f"{track_id}{suffix}"
-        clips.append(
-            Clip(
-                track_id,
-                str(files.get(track_id, expected)),
-                label,
-                group=artists.get(track_id, ""),
-                split=splits.get(track_id, ""),
-            )
-        )
+        expected = genres.get(label, [place / label])[0] / f"{track_id}{suffix}"
+        annotation = known.get(track_id, Annotation(track_id, label))
+        path = str(files.get(track_id, expected))
+        clips.append(Clip(track_id, path, label, annotation.group, annotation.split))
     return clips
 
 
-def read_fault_filtered(
-    folder: Path,
-    *,
-    lists: Mapping[str, Remote] = FAULT_FILTERED,
-    sizes: Mapping[str, int] = FAULT_FILTERED_CLIPS,
-) -> dict[str, str]:
+def read_lists(folder: Path) -> list[Annotation]:
+    """Return what the fault-filtered lists and the artist index say of each clip.
+
+    Parameters
+    ----------
+    folder
+        Holds the three lists and the index.
+
+    Raises
+    ------
+    UserError
+        A file is missing or is not the published one.
+    """
+    splits, artists = read_fault_filtered(folder), read_artist_index(folder)
+    return [
+        Annotation(
+            track_id,
+            track_id.partition(".")[0],
+            group=artists.get(track_id, ""),
+            split=splits.get(track_id, ""),
+        )
+        for track_id in TRACK_IDS
+    ]
+
+
+def read_fault_filtered(folder: Path) -> dict[str, str]:
     """Return the split of each of the 930 clips that the fault-filtered lists name.
 
     Parameters
@@ -155,8 +146,6 @@ def read_fault_filtered(
     folder
         Holds ``train_filtered.txt``, ``valid_filtered.txt`` and ``test_filtered.txt``, a line a
         clip such as ``blues/blues.00000.wav``, whatever the audio's own suffix is.
-    lists, sizes
-        The lists by their role, and how many clips each names.
 
     Raises
     ------
@@ -165,7 +154,7 @@ def read_fault_filtered(
     """
     known = set(TRACK_IDS)
     splits: dict[str, str] = {}
-    for role, remote in lists.items():
+    for role, remote in FAULT_FILTERED.items():
         where = str(folder / remote.name)
         named = [PurePosixPath(line).stem for line in _verified_lines(folder, remote)]
         for track_id in named:
@@ -176,14 +165,16 @@ def read_fault_filtered(
                     expected="each clip in one list, once",
                 )
             splits[track_id] = role
-        if len(named) != sizes[role]:
+        if len(named) != FAULT_FILTERED_CLIPS[role]:
             raise UserError(
-                f"the list names {len(named)} clips.", where=where, expected=f"{sizes[role]} clips"
+                f"the list names {len(named)} clips.",
+                where=where,
+                expected=f"{FAULT_FILTERED_CLIPS[role]} clips",
             )
     return splits
 
 
-def read_artist_index(folder: Path, *, remote: Remote = ARTIST_INDEX) -> dict[str, str]:
+def read_artist_index(folder: Path) -> dict[str, str]:
     """Return the artist of each of the 983 clips whose artist is known.
 
     These are 266 artists.  A line is ``track.wav ::: artist ::: title``, of which artist and title
@@ -194,8 +185,6 @@ def read_artist_index(folder: Path, *, remote: Remote = ARTIST_INDEX) -> dict[st
     ----------
     folder
         Holds ``index.txt``.
-    remote
-        The index.
 
     Raises
     ------
@@ -203,7 +192,7 @@ def read_artist_index(folder: Path, *, remote: Remote = ARTIST_INDEX) -> dict[st
         The index is missing or is not the published one.
     """
     artists = {}
-    for line in _verified_lines(folder, remote):
+    for line in _verified_lines(folder, GTZAN_ARTISTS):
         if line and not line.startswith("#"):
             name, artist, _ = (part.strip() for part in line.split(":::"))
             artists[name.removesuffix(".wav")] = artist.partition(";")[0]
@@ -211,32 +200,19 @@ def read_artist_index(folder: Path, *, remote: Remote = ARTIST_INDEX) -> dict[st
 
 
 def _verified_lines(folder: Path, remote: Remote) -> list[str]:
-    """Return the lines of a text file of which the checksum is right.
-
-    Copies differ in carriage returns and in the end of the last line, so the checksum is of the
-    text without the former and with one newline at its end.
-    """
-    paths = [folder / name for name in (remote.name, *remote.other_names)]
-    path = next((path for path in paths if path.is_file()), None)
+    """Return the lines of a text file of which the checksum is right."""
+    path = find_copy(folder, remote)
     hint = f"download it from {remote.addresses[0]}"
     if path is None:
         raise UserError(f"the file {remote.name} is missing.", where=str(folder), hint=hint)
-    content = path.read_bytes().replace(b"\r", b"").rstrip(b"\n") + b"\n"
-    found = hashlib.sha256(content).hexdigest()
-    if found != remote.sha256:
-        raise UserError(
-            f"the file is not the published one: its SHA-256 is {found}.",
-            where=str(path),
-            expected=f"{remote.sha256} (without carriage returns, one newline at the end)",
-            hint=hint,
-        )
-    return content.decode().removesuffix("\n").split("\n")
+    verify(path, remote, hint=hint)
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
 
 
 def _collection_folder(root: Path) -> Path:
     """Return the folder that holds the genres' folders."""
     expected = "the unpacked archive: genre folders from blues to rock, or a folder of them"
-    hint = f"unpack {ARCHIVE.name} and give the folder that it made."
+    hint = f"unpack {GTZAN_ARCHIVE.name} and give the folder that it made."
     if not root.is_dir():
         raise UserError(
             f"the folder of GTZAN {'is a file' if root.is_file() else 'does not exist'}.",
@@ -276,30 +252,46 @@ def _genre_folders(folder: Path) -> dict[str, list[Path]]:
     return {label: found for label, found in places.items() if found}
 
 
-def _audio_files(genres: Mapping[str, list[Path]], *, where: str) -> dict[str, Path]:
-    """Return the file of each clip that is there."""
-    files: dict[str, list[Path]] = defaultdict(list)
+def _audio_files(genres: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Path]]:
+    """Yield track id and file of the clips that are there."""
     for label, folders in genres.items():
         for folder in folders:
             for name in sorted(os.listdir(folder)):
                 match = _AUDIO_NAME.fullmatch(name.lower())
                 if match and match[1] in _SPELLINGS[label]:
-                    files[f"{label}.{match[2]}"].append(folder / name)
-    if not files:
-        raise UserError(
-            f"the folders {', '.join(genres)} hold no clip of GTZAN.",
-            where=where,
-            expected="files such as blues/blues.00000.au or blues/blues.00000.wav",
-            hint="music of your own needs another `source`.",
-        )
-    doubled = {track_id: paths for track_id, paths in files.items() if len(paths) > 1}
-    if doubled:
-        track_id, paths = next(iter(doubled.items()))
-        raise UserError(
-            f"{len(doubled)} clips have more than one file, first {track_id!r}: "
-            f"{' and '.join(f'{path.parent.name}/{path.name}' for path in paths)}.",
-            where=where,
-            expected="one file a clip: .au, the original, or .wav, the re-hosted copy",
-            hint="keep one of them.",
-        )
-    return {track_id: paths[0] for track_id, paths in files.items()}
+                    yield f"{label}.{match[2]}", folder / name
+
+
+def _is_audio(name: str) -> bool:
+    """Tell whether a file of the archive is a clip, by its name there."""
+    return _AUDIO_NAME.fullmatch(PurePosixPath(name).name.lower()) is not None
+
+
+GTZAN: Final = Published(
+    name="gtzan",
+    family="gtzan",
+    lists="lists",
+    ids_in_lists=False,
+    labels=LABELS,
+    clips=len(TRACK_IDS),
+    archive=GTZAN_ARCHIVE,
+    list_files=(*FAULT_FILTERED.values(), GTZAN_ARTISTS),
+    is_audio=_is_audio,
+    find_files=find_files,
+    list_clips=list_clips,
+    read_lists=read_lists,
+    known_bad=BAD_CLIPS,
+    refused={
+        "split": "the fault-filtered lists leave 70 of the 1 000 clips out. "
+        "`fault_filtered` is the partition that has them",
+        "official": "GTZAN has no official split",
+        "fault_filtered_group_disjoint": "10 artists are on two sides of the fault-filtered lists. "
+        "`random` with `group_disjoint` keeps artists apart",
+        "cv10_group_disjoint": "blues has 9 artists, fewer than there are folds. "
+        "`random` with `group_disjoint` has four",
+    },
+    without_group=17,
+    sizes={"fault_filtered": FAULT_FILTERED_CLIPS},
+    licence=LICENCE,
+    citations=tuple(CITATIONS.values()),
+)

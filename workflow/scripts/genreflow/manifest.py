@@ -31,6 +31,18 @@ class Clip:
     split: str = ""
 
 
+@dataclass(frozen=True)
+class ShardClip:
+    """A clip of a shard: what its samples depend on, and nothing else.
+
+    ``sha1`` is that of the published file, or empty where there is none to compare with.
+    """
+
+    track_id: str
+    path: str
+    sha1: str = ""
+
+
 def read_manifest(path: Path) -> list[Clip]:
     """Return the clips of a manifest in the order of their track ids, with absolute paths.
 
@@ -133,28 +145,48 @@ def labels(clips: Iterable[Clip]) -> list[str]:
     return sorted({clip.label for clip in clips})
 
 
-def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, list[Clip]]:
-    """Return the clips of each shard, by a stable hash of the track id.
+def number_of_shards(clips: int) -> int:
+    """Return the number of shards for a number of clips: a power of two.
 
-    The number of shards is a power of two that follows from the number of clips: about 64 clips
-    a shard, more in large collections so that there are at most a few hundred shards, and never
-    more than 512 clips.  Adding a clip changes one shard, until the number doubles.
+    About 64 clips a shard, more in large collections so that there are at most a few hundred
+    shards, and few enough for none to have more than 512.
     """
-    hashes = {
-        clip.track_id: int.from_bytes(hashlib.sha256(clip.track_id.encode()).digest()[:8], "big")
-        for clip in clips
-    }
-    number = pinned or 1
-    mean = min(max(64, -(-len(clips) // 64)), 448)
-    while not pinned and (
-        len(clips) > mean * number
-        or max(Counter(h % number for h in hashes.values()).values(), default=0) > LARGEST_SHARD
-    ):
+    number = 1
+    while clips > min(max(64, -(-clips // 64)), 448) * number:
         number *= 2
-    shards: dict[str, list[Clip]] = {f"{i:03d}-of-{number:03d}": [] for i in range(number)}
-    for clip in clips:
-        shards[f"{hashes[clip.track_id] % number:03d}-of-{number:03d}"].append(clip)
-    return shards
+    return number
+
+
+def shard_names(number: int) -> list[str]:
+    """Return the names of so many shards, in their order."""
+    return [f"{index:03d}-of-{number:03d}" for index in range(number)]
+
+
+def number_in_name(shard: str) -> int:
+    """Return the number of shards that a shard is one of."""
+    return int(shard.partition("-of-")[2])
+
+
+def shard_of(track_id: str, number: int) -> str:
+    """Return the shard of a clip among so many, by a stable hash of its track id."""
+    digest = hashlib.sha256(track_id.encode()).digest()
+    return f"{int.from_bytes(digest[:8], 'big') % number:03d}-of-{number:03d}"
+
+
+def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, list[Clip]]:
+    """Return the clips of each shard.
+
+    Adding a clip changes one shard, until their number doubles: see `number_of_shards`; a number
+    that would leave more than 512 clips to a shard is doubled as well.
+    """
+    number = pinned or number_of_shards(len(clips))
+    while True:
+        shards: dict[str, list[Clip]] = {name: [] for name in shard_names(number)}
+        for clip in clips:
+            shards[shard_of(clip.track_id, number)].append(clip)
+        if pinned or max(map(len, shards.values())) <= LARGEST_SHARD:
+            return shards
+        number *= 2
 
 
 def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:

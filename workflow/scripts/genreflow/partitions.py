@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,12 +14,14 @@ from genreflow.manifest import SPLITS, Clip
 from genreflow.records import write_records
 
 Role = Literal["train", "valid", "test"]
+WithoutGroup = Literal["refuse", "leave_out"]
 QUARTERS = 4
 SWAPPED = "_swapped"
 GROUP_DISJOINT = "_group_disjoint"
 FAULT_FILTERED = "fault_filtered"
+OFFICIAL = "official"
 #: Partitions that the clips' own splits give.
-GIVEN = ("split", FAULT_FILTERED)
+GIVEN = ("split", FAULT_FILTERED, OFFICIAL)
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,27 @@ def base_partition(partition_id: str) -> str:
 
 def number_of_folds(partition_id: str) -> int:
     """Return how many folds a partition has."""
-    return {"split": 1, FAULT_FILTERED: 1, "random": 4, "cv10": 10}[_name(partition_id)]
+    return {**dict.fromkeys(GIVEN, 1), "random": 4, "cv10": 10}[_name(partition_id)]
 
 
-def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -> None:
+def is_group_disjoint(partition_id: str) -> bool:
+    """Return whether no group may be on two sides: FMA's official split has no such form beside."""
+    return GROUP_DISJOINT in partition_id or _name(partition_id) == OFFICIAL
+
+
+def check_partition(
+    clips: Sequence[Clip],
+    partition_id: str,
+    *,
+    dataset: str,
+    without_group: WithoutGroup = "refuse",
+) -> None:
     """Refuse a partition that a collection can't fill; needs no draw, so it runs at planning.
+
+    Parameters
+    ----------
+    without_group
+        What becomes of clips without a group in a group-disjoint partition.
 
     Raises
     ------
@@ -53,20 +71,21 @@ def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -
         sides of a given split.
     """
     where = f"dataset `{dataset}`, partition `{partition_id}`"
-    disjoint = GROUP_DISJOINT in partition_id
-    if _name(partition_id) in GIVEN:
-        # A class that the lists leave out altogether is refused, not forgotten.
-        labels = sorted({clip.label for clip in clips})
-        _check_split(_divided(clips, partition_id), labels, where, disjoint)
-        return
+    disjoint = is_group_disjoint(partition_id)
+    # A class that is left out altogether is refused, not forgotten.
+    labels = sorted({clip.label for clip in clips})
+    clips = _divided(clips, partition_id, without_group)
     if disjoint:
         _require(clips, "group", where)
+    if _name(partition_id) in GIVEN:
+        _check_split(clips, labels, where, disjoint)
+        return
     parts = QUARTERS if partition_id.startswith("random") else number_of_folds(partition_id)
-    members: dict[str, set[str]] = defaultdict(set)
+    members: dict[str, set[str]] = {label: set() for label in labels}
     for clip in clips:
         members[clip.label].add(clip.group if disjoint else clip.track_id)
     unit = "groups" if disjoint else "clips"
-    for label, units in sorted(members.items()):
+    for label, units in members.items():
         if len(units) < parts:
             raise UserError(
                 f"class {label!r} has {len(units)} {unit}.",
@@ -84,22 +103,35 @@ def make_partition(
     seed: int,
     random_draws: Literal["rotations", "independent"],
     cv_validation_folds: int,
+    without_group: WithoutGroup = "refuse",
+    sizes: Mapping[str, int] | None = None,
 ) -> list[Assignment]:
     """Return every clip's role in every fold, by fold and track id.
 
-    ``split`` takes the manifest's column, and so does ``fault_filtered``, where clips without a
-    split have no role.  ``random`` cuts the clips into four parts, stratified by label, and tests
-    each once (50/25/25, the next part validates).  ``cv10`` tests each of ten parts once and
-    validates on the next.  Group-disjoint forms keep every group within a part.  The swapped form
-    exchanges valid and test.
+    ``split`` takes the manifest's column, and so do ``official`` and ``fault_filtered``; the latter
+    leaves clips without a split out.  ``random`` cuts the clips into four parts, stratified by
+    label, and tests each once (50/25/25, the next part validates).  ``cv10`` tests each of ten
+    parts once and validates on the next.  Group-disjoint forms keep every group within a part.  The
+    swapped form exchanges valid and test.
+
+    Parameters
+    ----------
+    without_group
+        Whether group-disjoint partitions leave out the clips whose group is not known.
+    sizes
+        How many clips the published lists give each role, before any exchange.
 
     Raises
     ------
     UserError
-        As in `check_partition`, or a drawn fold has no training clip of some class.
+        As in `check_partition`, a drawn fold has no training clip of some class, or the lists have
+        other sizes.
     """
-    check_partition(clips, partition_id, dataset=dataset)
-    clips = sorted(_divided(clips, partition_id), key=lambda clip: clip.track_id)
+    check_partition(clips, partition_id, dataset=dataset, without_group=without_group)
+    clips = _divided(clips, partition_id, without_group)
+    clips.sort(key=lambda clip: clip.track_id)
+    if sizes is not None:
+        _check_sizes(clips, sizes, f"dataset `{dataset}`, partition `{partition_id}`")
     assignments = []
     for fold in range(number_of_folds(partition_id)):
         if _name(partition_id) in GIVEN:
@@ -110,7 +142,7 @@ def make_partition(
                 parts, validation = number_of_folds(partition_id), cv_validation_folds
             elif random_draws == "independent":
                 draw = fold
-            part = _draw_parts(clips, parts, seed + draw, GROUP_DISJOINT in partition_id)
+            part = _draw_parts(clips, parts, seed + draw, is_group_disjoint(partition_id))
             roles = {
                 clip.track_id: _rotate((part[clip.track_id] - fold) % parts, validation)
                 for clip in clips
@@ -153,6 +185,22 @@ def usable(
     return clips
 
 
+def shortfall(assignments: Sequence[Assignment], quarantined: Container[str]) -> str:
+    """Return how many clips of each role are in quarantine, in words; empty where none is.
+
+    Clips of all folds are counted together, so that one that several folds train counts in each.
+    """
+    sizes = Counter(assignment.role for assignment in assignments)
+    lost = Counter(a.role for a in assignments if a.track_id in quarantined)
+    parts = [f"{lost[role]} of {sizes[role]} {role}" for role in SPLITS if lost[role]]
+    if not parts:
+        return ""
+    folds = len({assignment.fold for assignment in assignments})
+    where = f" in {folds} folds" if folds > 1 else ""
+    wrong = ", the test clips counted as wrong" if lost["test"] else ""
+    return f"quarantined clips{where}: {', '.join(parts)}{wrong}"
+
+
 def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:
     """Write a partition file."""
     write_records(assignments, Assignment, path)
@@ -163,10 +211,25 @@ def _name(partition_id: str) -> str:
     return base_partition(partition_id).removesuffix(GROUP_DISJOINT)
 
 
-def _divided(clips: Sequence[Clip], partition_id: str) -> list[Clip]:
-    """Return the clips that a partition divides: fault filtering leaves out those in no list."""
+def _divided(clips: Sequence[Clip], partition_id: str, without_group: WithoutGroup) -> list[Clip]:
+    """Return the clips that a partition divides.
+
+    Fault filtering leaves out those in no list, and group-disjoint forms, if they are told to,
+    those of which the group is not known.
+    """
     filtered = _name(partition_id) == FAULT_FILTERED
-    return [clip for clip in clips if clip.split or not filtered]
+    known = is_group_disjoint(partition_id) and without_group == "leave_out"
+    return [clip for clip in clips if (clip.split or not filtered) and (clip.group or not known)]
+
+
+def _check_sizes(clips: Sequence[Clip], sizes: Mapping[str, int], where: str) -> None:
+    found = Counter(clip.split for clip in clips)
+    if found != sizes:
+        raise UserError(
+            "the lists have other sizes: " + "/".join(str(found[role]) for role in SPLITS) + ".",
+            where=where,
+            expected="/".join(str(sizes[role]) for role in SPLITS) + " clips (train/valid/test)",
+        )
 
 
 def _draw_parts(clips: Sequence[Clip], parts: int, seed: int, disjoint: bool) -> dict[str, int]:
@@ -197,7 +260,8 @@ def _require(clips: Sequence[Clip], column: Literal["group", "split"], where: st
             f"{len(missing)} of {len(clips)} clips have no `{column}`, first {missing[0]!r}.",
             where=where,
             expected=f"a `{column}` for every clip",
-            hint=f"fill in the manifest's column `{column}`, or choose another partition.",
+            hint=f"fill in the manifest's column `{column}`, or choose another partition"
+            + (", or set partitions.without_group: leave_out." if column == "group" else "."),
         )
 
 
@@ -215,7 +279,6 @@ def _check_split(clips: Sequence[Clip], labels: Sequence[str], where: str, disjo
                 hint="give some of its clips the split `train`, or leave the class out.",
             )
     if disjoint:
-        _require(clips, "group", where)
         sides: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
             sides[clip.group].add(clip.split)

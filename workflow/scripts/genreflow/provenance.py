@@ -11,8 +11,11 @@ from pathlib import Path
 
 PACKAGE = "genreflow"
 #: Modules that can't change a result: a change there reruns nothing.  What `sources` finds is in
-#: the parameters of the rules that use it, by content, so that a new source touches no other's.
-NEUTRAL = frozenset({"genreflow.runtime", "genreflow.errors", "genreflow.sources"})
+#: the parameters of the rules that use it, by content, so that a new source touches no other's, and
+#: what is downloaded is known by its checksum.
+NEUTRAL = frozenset(
+    f"genreflow.{name}" for name in ("runtime", "errors", "sources", "retrieval", "remotes")
+)
 
 
 @cache

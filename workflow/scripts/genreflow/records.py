@@ -26,10 +26,15 @@ def write_records(records: Iterable[Any], kind: type[Any], path: Path) -> None:
         writer.writerows(asdict(record) for record in records)
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return a file's rows as texts by column."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
     """Return the objects of a file from `write_records`."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return parse_records(csv.DictReader(handle), kind)
+    return parse_records(read_rows(path), kind)
 
 
 def parse_records(rows: Iterable[Mapping[str, str]], kind: type[Record]) -> list[Record]:

@@ -28,14 +28,18 @@ class Job:
     ----------
     params
         The canonical value that the rule depends on.
+    untracked
+        What changes no result, and so is no reason to run a job again.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         parser = argparse.ArgumentParser(allow_abbrev=False)
         parser.add_argument("--params", type=json.loads, default={})
+        parser.add_argument("--untracked", type=json.loads, default={})
         parser.add_argument("--log", type=Path)
         known, rest = parser.parse_known_args(arguments)
         self.params: dict[str, Any] = known.params
+        self.untracked: dict[str, Any] = known.untracked
         self.log_path: Path | None = known.log
         self._files: dict[str, list[Path]] = {}
         name = ""
