@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ def read_manifest(path: Path) -> list[Clip]:
             f"byte {error.start} is not UTF-8.", where=str(path), hint="save the file as UTF-8."
         ) from None
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    folder = path.parent.absolute()
     clips = []
     seen: dict[str, int] = {}
     try:
@@ -93,7 +95,7 @@ def read_manifest(path: Path) -> list[Clip]:
                     where=f"{where} and line {seen[values['track_id']]}",
                 )
             seen[values["track_id"]] = reader.line_num
-            values["path"] = str(path.parent.absolute() / values["path"])
+            values["path"] = str(folder / values["path"])
             clips.append(Clip(**values))
     except csv.Error as error:
         raise UserError(
@@ -167,7 +169,7 @@ def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
         state: tuple[int, ...] = ()
         if files:
             try:
-                status = Path(clip.path).stat()
+                status = os.stat(clip.path)
                 state = (status.st_size, status.st_mtime_ns)
             except OSError:
                 pass
