@@ -15,6 +15,8 @@ rule write_manifest:
         "results/logs/write_manifest/{dataset}.log",
     benchmark:
         "results/benchmarks/write_manifest/{dataset}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -32,6 +34,8 @@ rule write_shard:
         "results/logs/write_shard/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/write_shard/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -51,6 +55,8 @@ rule synthesise_audio:
         "results/logs/synthesise_audio/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/synthesise_audio/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -72,6 +78,8 @@ rule resample_audio:
         "results/logs/resample_audio/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/resample_audio/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -99,6 +107,8 @@ rule collect_quarantine:
         "results/benchmarks/collect_quarantine/{dataset}.tsv"
     # As soon as it can: when too many clips are set aside, the run should stop early.
     priority: 100
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=500,

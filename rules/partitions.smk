@@ -14,6 +14,8 @@ rule make_partition:
         "results/logs/make_partition/{dataset}/{partition}.log",
     benchmark:
         "results/benchmarks/make_partition/{dataset}/{partition}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,

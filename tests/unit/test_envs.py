@@ -24,15 +24,6 @@ LOCK_NAMES = {
 MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
 #: Neither is a Python package of the lock.
 NOT_LOCKED = {"python", "ffmpeg"}
-TRAINING = {
-    "compute_normalisation", "train_dnn", "aggregate_segments", "train_expert", "predict_expert",
-    "train_mixer", "evaluate_mixture",
-}  # fmt: skip
-FEATURES = {
-    "write_run_config", "write_manifest", "write_shard", "synthesise_audio", "resample_audio",
-    "collect_quarantine", "compute_stft", "compute_cepstrogram", "compute_cepstral_modulation",
-    "separate_hpss", "compute_mel", "compute_modulation", "compute_mfcc",
-}  # fmt: skip
 
 
 def locked_versions() -> dict[str, str]:
@@ -72,9 +63,16 @@ def imported(script: str) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"genreflow"}
 
 
-def environment_of(script: str) -> str:
-    """Return the environment of a script: evaluation unless it is of another class."""
-    return "training" if script in TRAINING else "features" if script in FEATURES else "evaluation"
+def environments_of_rules() -> dict[str, str]:
+    """Return the environment of each rule that runs a script; the script has the rule's name."""
+    found = {}
+    for path in (REPOSITORY / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            environment = re.search(
+                r'^    conda:\n        "\.\./envs/(\w+)\.yaml"', rule, re.MULTILINE
+            )
+            found[rule.partition(":")[0]] = environment[1] if environment else ""
+    return found
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -96,16 +94,17 @@ def test_environment_is_for_a_python_that_the_lock_knows(environment: str) -> No
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_holds_what_its_scripts_import_and_no_more(environment: str) -> None:
-    scripts = [path.stem for path in SCRIPTS.glob("*.py")]
     needed = {
         module
-        for script in scripts
-        if environment_of(script) == environment
+        for script, used in environments_of_rules().items()
+        if used == environment
         for module in imported(script)
     }
     names = {LOCK_NAMES.get(name, name) for name in dependencies(environment)} - NOT_LOCKED
     assert {MODULES.get(name, name) for name in names} == needed
 
 
-def test_classes_name_existing_scripts() -> None:
-    assert {path.stem for path in SCRIPTS.glob("*.py")} >= TRAINING | FEATURES
+def test_every_rule_has_an_environment() -> None:
+    rules = environments_of_rules()
+    assert set(rules.values()) == set(ENVIRONMENTS)
+    assert set(rules) == {path.stem for path in SCRIPTS.glob("*.py")}
