@@ -1,4 +1,4 @@
-"""The conda environments: the lock's versions, and everything that their scripts import."""
+"""Conda environments and container: the lock's versions, and everything that scripts import."""
 
 from __future__ import annotations
 
@@ -108,3 +108,38 @@ def test_every_rule_has_an_environment() -> None:
     rules = environments_of_rules()
     assert set(rules.values()) == set(ENVIRONMENTS)
     assert set(rules) == {path.stem for path in SCRIPTS.glob("*.py")}
+
+
+def instructions() -> list[str]:
+    """Return the instructions of the container's recipe, a line each."""
+    text = (REPOSITORY / "envs" / "Dockerfile").read_text(encoding="utf-8")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    return [line for line in text.replace("\\\n", " ").splitlines() if line]
+
+
+def test_container_installs_the_lock_as_the_makefile_does() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (ours,) = re.findall(r"^\t\$\(VENV\)/bin/(python -m pip install .*)$", makefile, re.MULTILINE)
+    assert f"RUN {ours.replace('$(LOCK)', 'requirements.lock')}" in instructions()
+    assert "COPY requirements.lock ./" in instructions()
+
+
+def test_container_has_the_environments_python() -> None:
+    (base,) = [line for line in instructions() if line.startswith("FROM ")]
+    python = {dependencies(environment)["python"] for environment in ENVIRONMENTS}
+    assert python == {f"={base.removeprefix('FROM python:').removesuffix('-slim')}"}
+
+
+def test_container_holds_all_that_a_run_reads() -> None:
+    copied = {line.split()[1] for line in instructions() if line.startswith("COPY ")}
+    assert copied == {
+        "requirements.lock", "Snakefile", "config", "envs", "profiles", "rules", "workflow",
+    }  # fmt: skip
+    assert all((REPOSITORY / name).exists() for name in copied)
+
+
+def test_container_runs_snakemake_and_not_as_root() -> None:
+    assert [line for line in instructions() if line.startswith("USER ")] == ["USER genreflow"]
+    command = '["snakemake", "--snakefile", "/opt/genreflow/Snakefile"]'
+    assert instructions()[-1] == f"ENTRYPOINT {command}"
+    assert "WORKDIR /opt/genreflow" in instructions()
