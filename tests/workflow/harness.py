@@ -46,16 +46,21 @@ class Outcome:
 Snakemake = Callable[..., Outcome]
 
 
-def run_snakemake(folder: Path, config: dict[str, object] | None, *arguments: str) -> Outcome:
-    """Run the workflow with ``folder`` as the working directory."""
+def snakemake_command(folder: Path, config: dict[str, object] | None) -> list[str]:
+    """Return the start of a command that runs the workflow with ``folder`` as working directory."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--directory", str(folder), "--cores", "2"]
     if config is not None:
         (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         command += ["--configfile", str(folder / "my.yaml")]
+    return command
+
+
+def run_snakemake(folder: Path, config: dict[str, object] | None, *arguments: str) -> Outcome:
+    """Run the workflow with ``folder`` as the working directory."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(
-        [*command, *arguments],
+        [*snakemake_command(folder, config), *arguments],
         capture_output=True,
         text=True,
         env=environment,
