@@ -1,4 +1,4 @@
-# make tables · test · test-all · report: each sets up .venv from the lock first, if needed.
+# make tables · test · test-all · report · bench: each sets up .venv from the lock first, if needed.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
@@ -7,7 +7,7 @@ LOCK := requirements.lock
 STAMP := $(VENV)/.installed-$(shell cksum < $(LOCK) | cut -d' ' -f1)
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: tables report test test-all lint config env clean-env
+.PHONY: tables report test test-all bench lint config env clean-env
 
 tables: env
 	$(RUN) snakemake --cores $(CORES) results/tables.csv results/run_config.yaml
@@ -20,6 +20,10 @@ test: env lint
 
 test-all: env lint
 	$(RUN) python -m pytest
+
+# Writes docs/benchmarks.md, and fails where a bound does not hold.
+bench: env
+	$(RUN) python -B tests/bench
 
 lint: env
 	$(RUN) ruff format --check workflow tests

@@ -17,6 +17,8 @@ rule write_manifest:
         "results/logs/write_manifest/{dataset}.log",
     benchmark:
         "results/benchmarks/write_manifest/{dataset}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -36,6 +38,8 @@ rule write_shard:
         "results/logs/write_shard/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/write_shard/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -55,6 +59,8 @@ rule synthesise_audio:
         "results/logs/synthesise_audio/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/synthesise_audio/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -76,6 +82,8 @@ rule resample_audio:
         "results/logs/resample_audio/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/resample_audio/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -103,6 +111,8 @@ rule collect_quarantine:
         "results/benchmarks/collect_quarantine/{dataset}.tsv"
     # As soon as it can: when too many clips are set aside, the run should stop early.
     priority: 100
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -16,6 +16,8 @@ rule compute_fingerprint:
         "results/logs/compute_fingerprint/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_fingerprint/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -40,6 +42,8 @@ rule find_duplicates:
         "results/logs/find_duplicates/{dataset}.log",
     benchmark:
         "results/benchmarks/find_duplicates/{dataset}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -64,6 +68,8 @@ rule audit_partition:
         "results/logs/audit_partition/{dataset}/{partition}.log",
     benchmark:
         "results/benchmarks/audit_partition/{dataset}/{partition}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -88,6 +94,8 @@ rule audit_models:
         "results/logs/audit_models/{dataset}/{partition}.log",
     benchmark:
         "results/benchmarks/audit_models/{dataset}/{partition}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,

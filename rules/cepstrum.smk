@@ -15,6 +15,8 @@ rule compute_cepstrogram:
         "results/logs/compute_cepstrogram/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_cepstrogram/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -35,6 +37,8 @@ rule compute_cepstral_modulation:
         "results/logs/compute_cepstral_modulation/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_cepstral_modulation/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,

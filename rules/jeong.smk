@@ -22,6 +22,8 @@ rule compute_normalisation:
         "results/logs/compute_normalisation/{dataset}/{partition}/fold{fold}/{network}.log",
     benchmark:
         "results/benchmarks/compute_normalisation/{dataset}/{partition}/fold{fold}/{network}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -49,6 +51,8 @@ rule train_dnn:
         "results/logs/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.log",
     benchmark:
         "results/benchmarks/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=training_mb,
@@ -80,6 +84,8 @@ rule aggregate_segments:
         "results/logs/aggregate_segments/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.log",
     benchmark:
         "results/benchmarks/aggregate_segments/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -107,6 +113,8 @@ rule evaluate_forest:
         "results/benchmarks/evaluate_forest/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
     wildcard_constraints:
         system="|".join(map(re.escape, JEONG_SYSTEMS)),
+    conda:
+        "../envs/evaluation.yaml"
     threads: training_threads
     resources:
         mem_mb=4000,

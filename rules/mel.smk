@@ -17,6 +17,8 @@ rule separate_hpss:
         "results/logs/separate_hpss/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/separate_hpss/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -38,6 +40,8 @@ rule compute_mel:
         "results/logs/compute_mel/{dataset}/{component}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_mel/{dataset}/{component}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -60,6 +64,8 @@ rule compute_modulation:
         "results/logs/compute_modulation/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_modulation/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -80,6 +86,8 @@ rule compute_mfcc:
         "results/logs/compute_mfcc/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_mfcc/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,

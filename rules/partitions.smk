@@ -16,6 +16,8 @@ rule make_partition:
         "results/benchmarks/make_partition/{dataset}/{partition}.tsv"
     # As soon as it can: a partition that the clips can't fill should stop the run early.
     priority: 100
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -19,6 +19,8 @@ rule plot_figure_of_merit:
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
         system="|".join(map(re.escape, SYSTEMS)),
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -51,6 +53,8 @@ rule plot_accuracy:
         "results/benchmarks/plot_accuracy/{dataset}/{partition}.tsv"
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -78,6 +82,8 @@ rule plot_learning_curves:
         "results/benchmarks/plot_learning_curves/{dataset}/{partition}.tsv"
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -109,6 +115,8 @@ rule plot_tsne:
         "results/benchmarks/plot_tsne/{dataset}/{partition}.tsv"
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -160,6 +168,8 @@ rule write_report:
         "results/logs/write_report.log",
     benchmark:
         "results/benchmarks/write_report.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,

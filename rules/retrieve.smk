@@ -23,6 +23,8 @@ rule retrieve_collection:
         "results/benchmarks/retrieve_collection/{collection}.tsv"
     wildcard_constraints:
         collection="|".join(COLLECTIONS),
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -43,6 +45,8 @@ rule retrieve_annotations:
         "results/benchmarks/retrieve_annotations/{family}.tsv"
     wildcard_constraints:
         family="|".join({published.family for published in COLLECTIONS.values()}),
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,

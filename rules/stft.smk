@@ -14,6 +14,8 @@ rule compute_stft:
         "results/logs/compute_stft/{dataset}/{shard}.log",
     benchmark:
         "results/benchmarks/compute_stft/{dataset}/{shard}.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=1000,

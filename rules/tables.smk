@@ -16,6 +16,8 @@ rule collect_predictions:
         "results/logs/collect_predictions/{dataset}/{partition}/{system}.log",
     benchmark:
         "results/benchmarks/collect_predictions/{dataset}/{partition}/{system}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -56,6 +58,8 @@ rule make_tables:
         "results/logs/make_tables.log",
     benchmark:
         "results/benchmarks/make_tables.tsv"
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -96,6 +100,8 @@ rule write_run_config:
         "results/logs/write_run_config.log",
     benchmark:
         "results/benchmarks/write_run_config.tsv"
+    conda:
+        "../envs/features.yaml"
     threads: 1
     resources:
         mem_mb=500,

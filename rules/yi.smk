@@ -18,6 +18,8 @@ rule train_expert:
         "results/logs/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
     benchmark:
         "results/benchmarks/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: training_threads
     resources:
         mem_mb=training_mb,
@@ -54,6 +56,8 @@ rule predict_expert:
         "results/logs/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
     benchmark:
         "results/benchmarks/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: training_threads
     resources:
         mem_mb=training_mb,
@@ -85,6 +89,8 @@ rule evaluate_expert:
         "results/benchmarks/evaluate_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
     wildcard_constraints:
         system="|".join(map(re.escape, EXPERT_SYSTEMS)),
+    conda:
+        "../envs/evaluation.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -112,6 +118,8 @@ rule train_mixer:
         "results/logs/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.log",
     benchmark:
         "results/benchmarks/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.tsv"
+    conda:
+        "../envs/training.yaml"
     threads: lambda w: 1 if w.mixer == "moer" else training_threads(w)
     resources:
         mem_mb=training_mb,
@@ -157,6 +165,8 @@ rule evaluate_mixture:
         "results/benchmarks/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
     wildcard_constraints:
         system="|".join(MIXTURE_SYSTEMS),
+    conda:
+        "../envs/training.yaml"
     threads: lambda w: training_threads(w) if w.system == "MoEC" else 1
     resources:
         mem_mb=training_mb,

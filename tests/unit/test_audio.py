@@ -179,6 +179,31 @@ def test_without_ffmpeg_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.M
     assert describe_versions()["ffmpeg"] == ""
 
 
+def test_a_killed_job_leaves_no_decoded_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In ffmpeg's place: it notes what is in the folder for temporary files while it runs.
+    temporary, programs = tmp_path / "temporary", tmp_path / "bin"
+    temporary.mkdir()
+    programs.mkdir()
+    soundfile.write(tmp_path / "tone.wav", np.full(RATE, 0.5), RATE, "FLOAT")
+    ffmpeg = programs / "ffmpeg"
+    ffmpeg.write_text(
+        "#!/bin/sh\n"
+        f"ls -A '{temporary}' > '{tmp_path}/seen'\n"
+        "for last; do :; done\n"
+        f"cat '{tmp_path}/tone.wav' > \"${{last#file:}}\"\n"
+    )
+    ffmpeg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    (tmp_path / "song.m4a").write_bytes(b"libsndfile does not read this")
+    decoded = decode(tmp_path / "song.m4a", seconds=2)
+    assert decoded.decoder == "ffmpeg"
+    assert decoded.samples[:, 0].tolist() == [0.5] * RATE
+    assert (tmp_path / "seen").read_text() == ""
+
+
 def test_file_with_a_header_and_no_samples_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros((0, 2), np.float32), RATE)

@@ -1,4 +1,4 @@
-"""The conda environments: the lock's versions, and everything that their scripts import."""
+"""Conda environments and container: the lock's versions, and everything that scripts import."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ LOCK_NAMES = {
 MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
 #: Neither is a Python package of the lock.
 NOT_LOCKED = {"python", "ffmpeg"}
-TRAINING = {
-    "compute_normalisation", "train_dnn", "aggregate_segments", "train_expert", "predict_expert",
-    "train_mixer", "evaluate_mixture",
-}  # fmt: skip
-FEATURES = {
-    "write_run_config", "retrieve_collection", "retrieve_annotations", "write_manifest",
-    "write_shard", "synthesise_audio", "resample_audio", "collect_quarantine", "compute_stft",
-    "compute_cepstrogram", "compute_cepstral_modulation", "separate_hpss", "compute_mel",
-    "compute_modulation", "compute_mfcc",
-}  # fmt: skip
 
 
 def locked_versions() -> dict[str, str]:
@@ -73,9 +63,16 @@ def imported(script: str) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"genreflow"}
 
 
-def environment_of(script: str) -> str:
-    """Return the environment of a script: evaluation unless it is of another class."""
-    return "training" if script in TRAINING else "features" if script in FEATURES else "evaluation"
+def environments_of_rules() -> dict[str, str]:
+    """Return the environment of each rule that runs a script; the script has the rule's name."""
+    found = {}
+    for path in (REPOSITORY / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            environment = re.search(
+                r'^    conda:\n        "\.\./envs/(\w+)\.yaml"', rule, re.MULTILINE
+            )
+            found[rule.partition(":")[0]] = environment[1] if environment else ""
+    return found
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -97,16 +94,52 @@ def test_environment_is_for_a_python_that_the_lock_knows(environment: str) -> No
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_holds_what_its_scripts_import_and_no_more(environment: str) -> None:
-    scripts = [path.stem for path in SCRIPTS.glob("*.py")]
     needed = {
         module
-        for script in scripts
-        if environment_of(script) == environment
+        for script, used in environments_of_rules().items()
+        if used == environment
         for module in imported(script)
     }
     names = {LOCK_NAMES.get(name, name) for name in dependencies(environment)} - NOT_LOCKED
     assert {MODULES.get(name, name) for name in names} == needed
 
 
-def test_classes_name_existing_scripts() -> None:
-    assert {path.stem for path in SCRIPTS.glob("*.py")} >= TRAINING | FEATURES
+def test_every_rule_has_an_environment() -> None:
+    rules = environments_of_rules()
+    assert set(rules.values()) == set(ENVIRONMENTS)
+    assert set(rules) == {path.stem for path in SCRIPTS.glob("*.py")}
+
+
+def instructions() -> list[str]:
+    """Return the instructions of the container's recipe, a line each."""
+    text = (REPOSITORY / "envs" / "Dockerfile").read_text(encoding="utf-8")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    return [line for line in text.replace("\\\n", " ").splitlines() if line]
+
+
+def test_container_installs_the_lock_as_the_makefile_does() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    (ours,) = re.findall(r"^\t\$\(VENV\)/bin/(python -m pip install .*)$", makefile, re.MULTILINE)
+    assert f"RUN {ours.replace('$(LOCK)', 'requirements.lock')}" in instructions()
+    assert "COPY requirements.lock ./" in instructions()
+
+
+def test_container_has_the_environments_python() -> None:
+    (base,) = [line for line in instructions() if line.startswith("FROM ")]
+    python = {dependencies(environment)["python"] for environment in ENVIRONMENTS}
+    assert python == {f"={base.removeprefix('FROM python:').removesuffix('-slim')}"}
+
+
+def test_container_holds_all_that_a_run_reads() -> None:
+    copied = {line.split()[1] for line in instructions() if line.startswith("COPY ")}
+    assert copied == {
+        "requirements.lock", "Snakefile", "config", "envs", "profiles", "rules", "workflow",
+    }  # fmt: skip
+    assert all((REPOSITORY / name).exists() for name in copied)
+
+
+def test_container_runs_snakemake_and_not_as_root() -> None:
+    assert [line for line in instructions() if line.startswith("USER ")] == ["USER genreflow"]
+    command = '["snakemake", "--snakefile", "/opt/genreflow/Snakefile"]'
+    assert instructions()[-1] == f"ENTRYPOINT {command}"
+    assert "WORKDIR /opt/genreflow" in instructions()

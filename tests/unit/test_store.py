@@ -11,7 +11,14 @@ import h5py
 import numpy as np
 import pytest
 from genreflow.errors import UserError
-from genreflow.store import FeatureFile, FeatureSet, FeatureWriter, read_arrays, write_arrays
+from genreflow.store import (
+    FeatureFile,
+    FeatureSet,
+    FeatureWriter,
+    read_arrays,
+    temporary_name,
+    write_arrays,
+)
 from genreflow.store_layouts import LAYOUTS
 from numpy.typing import NDArray
 
@@ -140,6 +147,23 @@ def test_readers_ask_for_no_lock(tmp_path: Path, clips: Clips) -> None:
                     assert file.track_ids == list(clips)
             else:
                 assert read_arrays(tmp_path / name)[0]["a"].tolist() == [0, 1, 2]
+
+
+def test_writers_ask_for_no_lock_and_take_over_what_a_killed_job_left(
+    tmp_path: Path, clips: Clips
+) -> None:
+    for name in ("s.h5", "a.h5"):
+        left = temporary_name(tmp_path / name)
+        left.write_bytes(b"half a file")
+        with left.open("rb") as holder:
+            fcntl.flock(holder, fcntl.LOCK_EX)
+            if name == "s.h5":
+                write(tmp_path / name, clips)
+            else:
+                write_arrays(tmp_path / name, {"a": np.arange(3)})
+    assert {path.name for path in tmp_path.iterdir()} == {"s.h5", "a.h5"}
+    with FeatureFile(tmp_path / "s.h5") as file:
+        assert file.track_ids == list(clips)
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "empty", "cut"])

@@ -47,6 +47,18 @@ class Outcome:
 Snakemake = Callable[..., Outcome]
 
 
+def snakemake_command(
+    folder: Path, config: dict[str, object] | None, *, repository: Path = REPOSITORY
+) -> list[str]:
+    """Return the start of a command that runs the workflow, or a copy's, in ``folder``."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
+    command += ["--directory", str(folder), "--cores", "2"]
+    if config is not None:
+        (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        command += ["--configfile", str(folder / "my.yaml")]
+    return command
+
+
 def run_snakemake(
     folder: Path,
     config: dict[str, object] | None,
@@ -54,14 +66,9 @@ def run_snakemake(
     repository: Path = REPOSITORY,
 ) -> Outcome:
     """Run the workflow, or that of a copy of the repository, in ``folder``."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile")]
-    command += ["--directory", str(folder), "--cores", "2"]
-    if config is not None:
-        (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        command += ["--configfile", str(folder / "my.yaml")]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run(
-        [*command, *arguments],
+        [*snakemake_command(folder, config, repository=repository), *arguments],
         capture_output=True,
         text=True,
         env=environment,

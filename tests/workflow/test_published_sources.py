@@ -84,7 +84,7 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publisher]:
     write_fma_metadata(site, fma_tracks())
     repository = base / "repository"
     repository.mkdir()
-    for name in ("Snakefile", "rules", "workflow", "config", "profiles"):
+    for name in ("Snakefile", "rules", "workflow", "config", "profiles", "envs"):
         source = REPOSITORY / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, repository / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -125,28 +127,35 @@ def describe_versions() -> dict[str, str]:
     }
 
 
-def _decode_soundfile(path: Path, seconds: float) -> Decoded:
+def _decode_soundfile(file: Path | IO[bytes], seconds: float) -> Decoded:
     import soundfile
 
-    with soundfile.SoundFile(path) as file:
-        frames = ceil((seconds + MARGIN_SECONDS) * file.samplerate)
-        samples = file.read(frames, dtype="float32", always_2d=True)
-        return Decoded(samples, file.samplerate, "libsndfile")
+    with soundfile.SoundFile(file) as audio:
+        frames = ceil((seconds + MARGIN_SECONDS) * audio.samplerate)
+        samples = audio.read(frames, dtype="float32", always_2d=True)
+        return Decoded(samples, audio.samplerate, "libsndfile")
 
 
 def _decode_ffmpeg(path: Path, seconds: float) -> Decoded:
-    with tempfile.TemporaryDirectory(prefix="genreflow-") as folder:
-        wav = Path(folder) / "decoded.wav"
+    # A file without a name, on the machine's own disk: whatever kills the job, nothing is left.
+    with tempfile.TemporaryFile() as wav:
         # "file:" keeps ffmpeg from reading a protocol or an option into the name.
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", f"file:{path}", "-map", "0:a:0"]
-        command += ["-t", str(seconds + MARGIN_SECONDS), "-c:a", "pcm_f32le", f"file:{wav}"]
+        command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", f"file:{path}"]
+        command += ["-map", "0:a:0", "-t", str(seconds + MARGIN_SECONDS)]
+        command += ["-c:a", "pcm_f32le", "-f", "wav", f"file:/dev/fd/{wav.fileno()}"]
         result = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            pass_fds=[wav.fileno()],
         )
-        if result.returncode or not wav.is_file():
+        if result.returncode or not os.fstat(wav.fileno()).st_size:
             lines = [line for line in result.stderr.splitlines() if line.strip()]
             reason = lines[-1].replace(str(path), path.name) if lines else "no audio stream"
             raise UnusableClip(f"ffmpeg: {reason}")
+        wav.seek(0)
         decoded = _decode_soundfile(wav, seconds)
     return Decoded(decoded.samples, decoded.sample_rate, "ffmpeg")
 

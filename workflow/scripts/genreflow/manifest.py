@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def read_manifest(path: Path) -> list[Clip]:
             f"byte {error.start} is not UTF-8.", where=str(path), hint="save the file as UTF-8."
         ) from None
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    folder = path.parent.absolute()
     clips = []
     seen: dict[str, int] = {}
     try:
@@ -105,7 +107,7 @@ def read_manifest(path: Path) -> list[Clip]:
                     where=f"{where} and line {seen[values['track_id']]}",
                 )
             seen[values["track_id"]] = reader.line_num
-            values["path"] = str(path.parent.absolute() / values["path"])
+            values["path"] = str(folder / values["path"])
             clips.append(Clip(**values))
     except csv.Error as error:
         raise UserError(
@@ -199,7 +201,7 @@ def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
         state: tuple[int, ...] = ()
         if files:
             try:
-                status = Path(clip.path).stat()
+                status = os.stat(clip.path)
                 state = (status.st_size, status.st_mtime_ns)
             except OSError:
                 pass

@@ -23,7 +23,9 @@ FORMAT_VERSION = 1
 def temporary_name(path: Path) -> Path:
     """Return the name under which a file is written until it is whole.
 
-    Always the same one, so that what a killed job left behind is overwritten by the next.
+    Always the same one, so that what a killed job left behind is overwritten by the next.  Nobody
+    else writes it, since Snakemake's lock keeps a target to one run: so HDF5's own lock, which
+    network file systems often refuse, is off for writers too.
     """
     return path.with_name(f".{path.name}.part")
 
@@ -66,7 +68,7 @@ class FeatureWriter:
         self._temporary = temporary_name(path)
         self._track_ids: list[str] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"))
+        self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"), locking=False)
         self._file.attrs.update(
             {
                 "format": FORMAT,
@@ -250,7 +252,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], **attribute
     temporary = temporary_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with h5py.File(temporary, "w") as file:
+        with h5py.File(temporary, "w", locking=False) as file:
             file.attrs.update(attributes)
             for name, values in arrays.items():
                 is_text = values.dtype.kind in "OU"

@@ -1,0 +1,97 @@
+"""Several people or nodes on one results folder: one run at a time, and nothing left of a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import music_configuration, run_snakemake, snakemake_command, write_music
+
+TARGET = "results/music/features/audio/000-of-001.h5"
+#: In ffmpeg's place: holds up the job at the clip that libsndfile can't read.
+FFMPEG = """#!/bin/sh
+[ "$1" != -version ] || exec echo "ffmpeg version 7"
+until [ -e "{gate}" ]; do sleep 0.05; done
+exit 1
+"""
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that lets the held-up job go on once it is there."""
+    gate, programs = tmp_path / "gate", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "ffmpeg").write_text(FFMPEG.format(gate=gate))
+    (programs / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    return gate
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is so, while a process is running."""
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, "the run ended before it could be stopped"
+        time.sleep(0.05)
+    pytest.fail("it took more than a minute")
+
+
+def test_second_run_is_refused_and_a_killed_one_leaves_nothing(tmp_path: Path, gate: Path) -> None:
+    write_music(tmp_path)
+    configuration = music_configuration(shards=1)
+    half_written = (tmp_path / TARGET).with_name(".000-of-001.h5.part")
+    first = subprocess.Popen(
+        [*snakemake_command(tmp_path, configuration), "--", TARGET],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # so that its jobs are killed with it
+    )
+    try:
+        wait_for(half_written.exists, first)
+        second = run_snakemake(tmp_path, configuration, "--", "results/tables.csv")
+        assert second.status != 0
+        assert "Directory cannot be locked" in second.output
+        assert "Traceback" not in second.output
+        assert not (tmp_path / "results/music/partitions").exists()
+        assert first.poll() is None
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert half_written.exists()
+
+    # The lock of a killed run stays until somebody says that there is no run.
+    gate.touch()
+    assert "cannot be locked" in run_snakemake(tmp_path, configuration, "--", TARGET).output
+    assert run_snakemake(tmp_path, configuration, "--unlock").status == 0
+    again = run_snakemake(tmp_path, configuration, "--", TARGET)
+    assert again.status == 0, again.output[-3000:]
+    assert (tmp_path / TARGET).is_file()
+    assert not list((tmp_path / "results").rglob(".*"))
+
+
+def test_runs_that_make_different_files_go_on_side_by_side(tmp_path: Path, gate: Path) -> None:
+    write_music(tmp_path)
+    configuration = music_configuration(shards=1)
+    first = subprocess.Popen(
+        [*snakemake_command(tmp_path, configuration), "--", TARGET],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: list((tmp_path / ".snakemake/locks").glob("*.output.lock")), first)
+        partition = "results/music/partitions/split.csv"
+        second = run_snakemake(tmp_path, configuration, "--", partition)
+        assert second.status == 0, second.output[-3000:]
+        assert first.poll() is None
+    finally:
+        gate.touch()
+        assert first.wait() == 0
+    assert (tmp_path / TARGET).is_file()
