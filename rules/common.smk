@@ -15,7 +15,12 @@ sys.path.insert(0, str(SCRIPTS))
 from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
 from genreflow.manifest import labels, membership_digest, shard_clips
-from genreflow.partitions import base_partition, check_partition, number_of_folds
+from genreflow.partitions import (
+    base_partition,
+    check_partition,
+    drawn_with,
+    number_of_folds,
+)
 from genreflow.provenance import code_digest
 from genreflow.store_layouts import LAYOUTS
 from genreflow.sources import source_clips

@@ -42,6 +42,12 @@ def number_of_folds(partition_id: str) -> int:
     return {"split": 1, FAULT_FILTERED: 1, "random": 4, "cv10": 10}[_name(partition_id)]
 
 
+def drawn_with(partition_id: str) -> set[str]:
+    """Return the keys of ``partitions`` that decide how a partition is drawn, and no other."""
+    own = {"random": {"seed", "random_draws"}, "cv10": {"seed", "cv_validation_folds"}}
+    return own.get(_name(partition_id), set())
+
+
 def check_partition(clips: Sequence[Clip], partition_id: str, *, dataset: str) -> None:
     """Refuse a partition that a collection can't fill; needs no draw, so it runs at planning.
 
@@ -81,9 +87,9 @@ def make_partition(
     partition_id: str,
     *,
     dataset: str,
-    seed: int,
-    random_draws: Literal["rotations", "independent"],
-    cv_validation_folds: int,
+    seed: int = 0,
+    random_draws: Literal["rotations", "independent"] = "rotations",
+    cv_validation_folds: int = 1,
 ) -> list[Assignment]:
     """Return every clip's role in every fold, by fold and track id.
 
@@ -91,7 +97,7 @@ def make_partition(
     split have no role.  ``random`` cuts the clips into four parts, stratified by label, and tests
     each once (50/25/25, the next part validates).  ``cv10`` tests each of ten parts once and
     validates on the next.  Group-disjoint forms keep every group within a part.  The swapped form
-    exchanges valid and test.
+    exchanges valid and test.  `drawn_with` says which of the last three arguments count.
 
     Raises
     ------
