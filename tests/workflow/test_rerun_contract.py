@@ -23,9 +23,10 @@ from genreflow.reruns import (
     EXPERIMENTS,
     OTHERS,
     SETTINGS,
-    SMALL_NETWORKS,
+    TRAINED_EXPERTS,
     WHOLE,
     Rerun,
+    follows,
 )
 from harness import (
     ALL_SYSTEMS,
@@ -204,7 +205,10 @@ class Run:
         # The same jobs as before, unless there are others among them.
         jobs = self.jobs if planned <= self.jobs else every_job(self.folder, config)
         new = jobs - self.jobs if rerun.new else set()
-        contract = new | {job for job in jobs if concerns(rerun, job, config, limits)}
+        limited = new | {job for job in jobs if concerns(rerun, job, config, limits)}
+        # Where nothing follows from the first steps, the table that holds everything stays.
+        whole = rerun.steps() if limited else follows(WHOLE.intersection(rerun.first))
+        contract = limited | {job for job in jobs if step(job) in WHOLE.intersection(whole)}
         assert listed(planned - contract) == [], "would run, against the contract"
         assert listed(contract - planned) == [], "would not run, against the contract"
 
@@ -213,18 +217,22 @@ def listed(jobs: set[PlannedJob]) -> list[str]:
     return sorted(f"{job.rule} {dict(job.wildcards)}" for job in jobs)
 
 
-def concerns(rerun: Rerun, job: PlannedJob, config: Config, limits: dict[str, str]) -> bool:
-    """Return whether the contract says that a job runs."""
+def step(job: PlannedJob) -> str:
+    """Return a job's step in the contract."""
     variants = [value for name in VARIANTS if (value := job[name])]
     assert len(variants) <= 1, job
-    step = " ".join([job.rule, *variants])
-    partition = job["partition"]
-    if step in WHOLE:
-        return step in rerun.steps()
+    return " ".join([job.rule, *variants])
+
+
+def concerns(rerun: Rerun, job: PlannedJob, config: Config, limits: dict[str, str]) -> bool:
+    """Return whether the contract says that a job runs which is no part of the whole."""
+    if step(job) in WHOLE:
+        return False
     if not all(job[name] in (None, value) for name, value in limits.items()):
         return False
+    partition = job["partition"]
     if partition is None:
-        return step in rerun.steps()
+        return step(job) in rerun.steps()
     if rerun.partitions and not any(fnmatch(partition, pattern) for pattern in rerun.partitions):
         return False
     systems = [
@@ -234,7 +242,7 @@ def concerns(rerun: Rerun, job: PlannedJob, config: Config, limits: dict[str, st
         for system in found["systems"]
     ]
     # A network may be there for another partition alone, whose swapped form shares it.
-    return step in rerun.steps(systems or ALL_SYSTEMS)
+    return step(job) in rerun.steps(systems or ALL_SYSTEMS)
 
 
 def form(found: Config) -> str:
@@ -520,11 +528,11 @@ def test_of_two_changes_at_once_none_is_forgotten(pretended: Run, music: Path) -
 #: Some modules, and the steps whose scripts use them.
 MODULES: dict[str, tuple[str, ...]] = {
     "stft": ("compute_stft",),
-    "cepstrum": ("compute_cepstrogram", "compute_cepstral_modulation"),
+    # SF's and TF's networks have one script, which needs the module for TF.
+    "cepstrum": ("compute_cepstrogram", "compute_normalisation sf", "compute_normalisation tf"),
     "hpss": ("separate_hpss",),
     "mfcc": ("compute_mfcc",),
-    "mlp": (*SMALL_NETWORKS, "aggregate_segments sf", "aggregate_segments tf"),
-    "fingerprint": ("compute_fingerprint", "find_duplicates"),
+    "training": (*TRAINED_EXPERTS, "evaluate_mixture MoEB"),
     "errors": (),
 }
 

@@ -147,7 +147,7 @@ With more clips the number of shards may double, and then all shards are new; `s
 
 ## Code
 
-A changed line in a script, or in a module of `genreflow` that it imports, runs the rule of this script again, and what follows.
+A changed line in a script, or in a module of `genreflow` that it imports itself or through another, runs the rule of this script again, and what follows.
 A change in `hpss.py` has the effect of the key `hpss.kernel`.
 [The guide](guide.md#what-reruns) names the modules that are left out.
 
