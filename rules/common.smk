@@ -14,7 +14,12 @@ sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
-from genreflow.partitions import GROUP_DISJOINT, base_partition, number_of_folds
+from genreflow.partitions import (
+    GROUP_DISJOINT,
+    base_partition,
+    drawn_with,
+    number_of_folds,
+)
 from genreflow.planning import check_planned, local_copies, plan_source
 from genreflow.provenance import code_digest
 from genreflow.store_layouts import LAYOUTS

@@ -26,7 +26,7 @@ rule make_partition:
         config=depends(
             "make_partition",
             lambda s, w: {
-                **s.partitions.model_dump(exclude={"swapped_networks"}),
+                "draw": s.partitions.model_dump(include=drawn_with(w.partition)),
                 "dataset": w.dataset,
                 "partition": w.partition,
                 "sizes": published_sizes(w),

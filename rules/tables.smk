@@ -107,6 +107,11 @@ rule write_run_config:
         mem_mb=500,
         runtime=10,
     params:
-        config=canonical(CONFIG),
+        config=canonical(
+            {
+                "configuration": CONFIG,
+                "code": code_digest("write_run_config", SCRIPTS),
+            }
+        ),
     shell:
         command("write_run_config") + "--run-config {output:q}"

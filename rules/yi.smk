@@ -131,7 +131,10 @@ rule train_mixer:
             "train_mixer",
             lambda s, w: {
                 **training_parameters(s),
-                "mixer_settings": s.mixer.model_dump(),
+                # The convolutional mixer drops nothing out.
+                "mixer_settings": s.mixer.model_dump(
+                    exclude={"dropout"} if w.mixer == "moec" else set()
+                ),
                 "mixer": w.mixer,
                 "experts": SPECTROGRAM_EXPERTS,
                 "normalisation": s.expert.normalisation,
@@ -177,10 +180,14 @@ rule evaluate_mixture:
         config=depends(
             "evaluate_mixture",
             lambda s, w: {
-                **(training_parameters(s) if w.system != "MoEB" else {}),
+                # MoEB weights the experts equally: there is no network to run.
+                **(
+                    {**training_parameters(s), "batch": s.mixer.batch}
+                    if w.system != "MoEB"
+                    else {}
+                ),
                 "system": w.system,
                 "experts": SPECTROGRAM_EXPERTS,
-                "batch": s.mixer.batch,
                 "fold": int(w.fold),
                 "seed": int(w.seed),
             },

@@ -46,7 +46,7 @@ class Publisher:
 
     def run(self, folder: Path, config: dict[str, object], *arguments: str) -> Outcome:
         folder.mkdir(exist_ok=True)
-        return run_snakemake(folder, config, *arguments, repository=self.repository)
+        return run_snakemake(folder, config, *arguments, snakefile=self.repository / "Snakefile")
 
     @property
     def requests(self) -> int:
@@ -325,7 +325,11 @@ def test_when_no_mirror_answers_the_message_names_the_key_that_helps(
             f"GTZAN_ARCHIVE = dataclasses.replace(GTZAN_ARCHIVE, addresses=({gone!r},))\n"
         )
     outcome = run_snakemake(
-        tmp_path, gtzan(), "--", "results/gtzan/quarantine.csv", repository=repository
+        tmp_path,
+        gtzan(),
+        "--",
+        "results/gtzan/quarantine.csv",
+        snakefile=repository / "Snakefile",
     )
     assert outcome.status != 0
     assert "Traceback" not in outcome.output

@@ -16,10 +16,7 @@ def main(job: Job) -> None:
         read_clips(job.path("manifest")),
         params["partition"],
         dataset=params["dataset"],
-        seed=params["seed"],
-        random_draws=params["random_draws"],
-        cv_validation_folds=params["cv_validation_folds"],
-        without_group=params["without_group"],
+        **params["draw"],
         sizes=params["sizes"],
     )
     write_assignments(assignments, job.path("partition"))

@@ -8,7 +8,7 @@ from genreflow.runtime import Job, run
 
 def main(job: Job) -> None:
     """Write it as YAML, with every default."""
-    text = yaml.safe_dump(job.params, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(job.params["configuration"], sort_keys=False, allow_unicode=True)
     job.path("run-config").write_text(text, encoding="utf-8")
 
 

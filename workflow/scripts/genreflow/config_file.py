@@ -1,7 +1,7 @@
 """The documented files that follow from the configuration's schema.
 
 ``python -m genreflow.config_file REPOSITORY`` writes them: the default configuration, the JSON
-schema, and the page on deviations.
+schema, and the pages on deviations and on reruns.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from genreflow.config import Config, Section, Settings
 from genreflow.deviations import OWN, READINGS, STAGES, STATED, Fixed, Reading
+from genreflow.reruns import DATASETS, EXPERIMENTS, OTHERS, READS, SETTINGS, SHOWN, TOP, Rerun
 
 HEADER = """\
 # Every key of genreflow with its default.  Don't edit it for your own music: write a second file
@@ -101,6 +102,62 @@ No key switches these points, in which genreflow differs from the authors' code:
 The demo has shorter clips and trainings of its own, see `config/config.yaml`.
 """  # noqa: E501
 
+RERUNS = """\
+# What runs again
+
+After a change exactly these rules run again.
+`make config` makes this page from `workflow/scripts/genreflow/reruns.py`.
+A test makes every change in the tables, one at a time, and compares all jobs that Snakemake then plans with them.
+
+A rule's name stands for all its jobs; with variants behind it, as in `compute_mel` (harmonic, percussive), for those alone.
+Jobs run only where `experiments` need them.
+
+* "Where" limits the jobs to partitions or to a dataset. Forms are part of a partition's name: `random*` is also `random_swapped_group_disjoint`.
+* `audit_models`, `plot_learning_curves` and `plot_tsne` of a partition run only if a network of its own systems is concerned.
+* `make_tables`, `plot_accuracy`, `plot_figure_of_merit` and `write_report` have no limits, since one table holds all results. They take seconds.
+
+## Keys
+
+`write_report` and `write_run_config` show the configuration, so they run whenever a key changes, and are left out of this table.
+A key in the `settings` of a dataset has the same effect on that dataset alone.
+
+{settings}
+`training.memory_gb` decides in which order the small networks of Jeong 2016 see their inputs.
+The other trainings have the same result with any value.
+
+## Datasets
+
+Another value of a dataset's key gives other clips, and another folder `downloads` concerns the published collections that are retrieved into it.
+`write_report` and `write_run_config` run as well.
+
+The keys of a published collection are changed when its clips come from another folder, or its lists are left out.
+An archive, lists or metadata in another place, or downloaded instead, run nothing again but `write_run_config`.
+
+{datasets}
+## Experiments
+
+Another value of an experiment's key takes rows out of the tables and puts others in.
+What was never made is made.
+Of what is there, this runs again, and `write_report` and `write_run_config` as well:
+
+{experiments}
+## Other changes
+
+A dataset, partition, system or seed that is added has its own jobs besides.
+
+{others}
+With more clips the number of shards may double, and then all shards are new; `shards` of a dataset pins it.
+
+## Code
+
+A changed line in a script, or in a module of `genreflow` that it imports itself or through another, runs the rule of this script again, and what follows.
+A change in `hpss.py` has the effect of the key `hpss.kernel`.
+[The guide](guide.md#what-reruns) names the modules that are left out.
+
+Other times of the workflow's files run nothing again: a fresh clone, with the old `results/` and `.snakemake/` moved into it, goes on where the old one was.
+Nor does another number of cores.
+"""  # noqa: E501
+
 
 def render_config() -> str:
     """Return the documented default configuration as YAML."""
@@ -151,6 +208,65 @@ def render_deviations() -> str:
         ((f"`{key}`", f"`{_yaml(fields[key].default)}`", use) for key, use in OWN.items()),
     )
     return "\n".join(page).strip() + "\n"
+
+
+def render_reruns() -> str:
+    """Return the page on what a change runs again, as Markdown."""
+    header = ("changed", "where", "runs for itself", "follows")
+    tables = {
+        "settings": _rerun_rows(SETTINGS, code=True),
+        "datasets": _rerun_rows(
+            {_dataset_key(key): rerun for key, rerun in {**DATASETS, **TOP}.items()}
+        ),
+        "experiments": _rerun_rows(EXPERIMENTS, code=True),
+        "others": _rerun_rows(OTHERS, hidden=()),
+    }
+    return RERUNS.format(**{name: "\n".join(_table(header, rows)) for name, rows in tables.items()})
+
+
+def _dataset_key(key: str) -> str:
+    source, _, name = key.rpartition(".")
+    return f"`{name}` (`source: {source}`)" if source else f"`{name}`"
+
+
+def _rerun_rows(
+    reruns: Mapping[str, Rerun], *, hidden: Collection[str] = SHOWN, code: bool = False
+) -> Iterator[tuple[str, ...]]:
+    """Yield a row for all changes that have the same effect; ``hidden`` steps are left out."""
+    together: dict[Rerun, list[str]] = {}
+    for change, rerun in reruns.items():
+        first = tuple(step for step in rerun.first if step not in hidden)
+        key = Rerun(first, rerun.partitions, rerun.within, rerun.new)
+        together.setdefault(key, []).append(f"`{change}`" if code else change)
+    for rerun, changes in together.items():
+        then = [step for step in rerun.steps() if step not in (*rerun.first, *hidden)]
+        yield ", ".join(changes), _limits(rerun), _rules(rerun.first), _rules(then)
+
+
+def _limits(rerun: Rerun) -> str:
+    """Return in words what the jobs are limited to."""
+    if rerun.partitions:
+        return ", ".join(f"`{pattern}`" for pattern in rerun.partitions)
+    return {
+        "": "everywhere",
+        "dataset": "the dataset",
+        "partition": "the partition",
+        "shard": "the dataset; one shard, where there is a job for each",
+    }[rerun.within]
+
+
+def _rules(steps: Collection[str]) -> str:
+    """Return the rules of some steps, with their variants where these are not all."""
+    every: dict[str, list[str]] = {}
+    for step in READS:
+        rule, _, variant = step.partition(" ")
+        every.setdefault(rule, []).append(variant)
+    shown = []
+    for rule, variants in every.items():
+        chosen = [variant for variant in variants if f"{rule} {variant}".strip() in steps]
+        if chosen:
+            shown.append(f"`{rule}`" + (f" ({', '.join(chosen)})" if chosen != variants else ""))
+    return ", ".join(shown)
 
 
 def _leaves(model: type[Section], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
@@ -257,6 +373,7 @@ FILES = {
     "config/config.yaml": render_config,
     "config/schema.json": render_schema,
     "docs/deviations.md": render_deviations,
+    "docs/reruns.md": render_reruns,
 }
 
 

@@ -44,6 +44,13 @@ def number_of_folds(partition_id: str) -> int:
     return {**dict.fromkeys(GIVEN, 1), "random": 4, "cv10": 10}[_name(partition_id)]
 
 
+def drawn_with(partition_id: str) -> set[str]:
+    """Return the keys of ``partitions`` that decide how a partition is drawn, and no other."""
+    own = {"random": {"seed", "random_draws"}, "cv10": {"seed", "cv_validation_folds"}}
+    groups = {"without_group"} if is_group_disjoint(partition_id) else set()
+    return own.get(_name(partition_id), set()) | groups
+
+
 def is_group_disjoint(partition_id: str) -> bool:
     """Return whether no group may be on two sides: FMA's official split has no such form beside."""
     return GROUP_DISJOINT in partition_id or _name(partition_id) == OFFICIAL
@@ -100,9 +107,9 @@ def make_partition(
     partition_id: str,
     *,
     dataset: str,
-    seed: int,
-    random_draws: Literal["rotations", "independent"],
-    cv_validation_folds: int,
+    seed: int = 0,
+    random_draws: Literal["rotations", "independent"] = "rotations",
+    cv_validation_folds: int = 1,
     without_group: WithoutGroup = "refuse",
     sizes: Mapping[str, int] | None = None,
 ) -> list[Assignment]:
@@ -112,7 +119,7 @@ def make_partition(
     leaves clips without a split out.  ``random`` cuts the clips into four parts, stratified by
     label, and tests each once (50/25/25, the next part validates).  ``cv10`` tests each of ten
     parts once and validates on the next.  Group-disjoint forms keep every group within a part.  The
-    swapped form exchanges valid and test.
+    swapped form exchanges valid and test.  `drawn_with` says which of the keys count.
 
     Parameters
     ----------

@@ -193,8 +193,13 @@ def _plan_published(dataset: Mapping[str, Any], published: Published, downloads:
         annotations = [str(Path(downloads, f"{published.family}_annotations.csv"))]
     # A copy is compared with the checksums that it holds; an archive has been already, as a whole.
     checksums = states_digest(published.read_checksums(folder)) if unpacked else ""
-    place = {"source": published.name, "folder": str(folder), "annotations": annotations}
-    place["checksums"] = checksums
+    place = {
+        "source": published.name,
+        "folder": str(folder),
+        "annotations": annotations,
+        "checksums": checksums,
+        "shards": dataset["shards"],
+    }
     return Planned(
         place=place,
         shard_place=place if published.ids_in_lists else {**place, "annotations": []},
