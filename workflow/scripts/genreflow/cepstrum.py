@@ -7,6 +7,8 @@ import numpy.typing as npt
 import scipy.fft
 
 Array = npt.NDArray[np.float32]
+#: Frames, or quefrencies, that are transformed at a time, so that they stay in the cache.
+BLOCK = 32
 
 
 def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.float64]:
@@ -24,10 +26,14 @@ def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.f
     ndarray, shape (n_fft / 2 + 1, frames), float64
         Quefrencies 0 to n_fft / 2, sign kept.
     """
-    logarithm = np.log(magnitude.astype(np.float64).T + epsilon)
-    bins = logarithm.shape[1]
-    cepstrum = scipy.fft.irfft(logarithm, 2 * (bins - 1), axis=1)
-    return np.ascontiguousarray(cepstrum[:, :bins].T)
+    bins, frames = magnitude.shape
+    cepstrogram = np.empty((bins, frames))
+    for start in range(0, frames, BLOCK):
+        logarithm = np.log(magnitude[:, start : start + BLOCK].T.astype(np.float64) + epsilon)
+        # The inverse transform of an even spectrum is a cosine transform of half of it.
+        cepstrum = scipy.fft.dct(logarithm, type=1, axis=1, overwrite_x=True)
+        np.multiply(cepstrum.T, 0.5 / (bins - 1), out=cepstrogram[:, start : start + BLOCK])
+    return cepstrogram
 
 
 def compute_cepstral_modulation(
@@ -52,12 +58,16 @@ def compute_cepstral_modulation(
     ndarray, shape (quefrencies, windows, T / 2 + 1), float64
         The magnitude for modulation frequencies above 0, and the *signed* sum for 0.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(
-        cepstrogram.astype(np.float64), window_frames, axis=1
-    )[:, ::shift_frames]
-    transform = scipy.fft.rfft(windows, axis=2)
-    modulation: npt.NDArray[np.float64] = np.abs(transform)
-    modulation[..., 0] = transform[..., 0].real
+    windows = np.lib.stride_tricks.sliding_window_view(cepstrogram, window_frames, axis=1)
+    windows = windows[:, ::shift_frames]
+    modulation = np.empty((*windows.shape[:2], window_frames // 2 + 1))
+    for start in range(0, len(windows), BLOCK):
+        part = windows[start : start + BLOCK].astype(np.float64)
+        transform = scipy.fft.rfft(part, axis=2)
+        power = np.square(transform.real)
+        power += np.square(transform.imag)
+        np.sqrt(power, out=modulation[start : start + BLOCK])
+        modulation[start : start + BLOCK, :, 0] = transform[:, :, 0].real
     return modulation
 
 

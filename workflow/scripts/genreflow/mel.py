@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from genreflow.compiled import compiled
+
 Array = npt.NDArray[np.float32]
 #: Power below which the logarithm is not taken (librosa's amin).
 SMALLEST_POWER = 1e-10
@@ -41,7 +43,25 @@ def compute_mel(
     ndarray, shape (bands, frames), float64
         10 log10 of the power, reference 1.
     """
-    power = filters @ np.square(magnitude, dtype=np.float64)
-    decibels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(power, SMALLEST_POWER))
+    power = _filter_power(magnitude, filters)
+    np.maximum(power, SMALLEST_POWER, out=power)
+    decibels: npt.NDArray[np.float64] = np.log10(power, out=power)
+    decibels *= 10
     np.maximum(decibels, decibels.max() - top_db, out=decibels)
     return decibels
+
+
+@compiled
+def _filter_power(magnitude: Array, filters: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the filters times the squared magnitudes; a filter is 0 but for a few bins."""
+    bands, bins = filters.shape
+    frames = magnitude.shape[1]
+    power = np.zeros((bands, frames))
+    for band in range(bands):
+        for k in range(bins):
+            weight = filters[band, k]
+            if weight:
+                for frame in range(frames):
+                    value = np.float64(magnitude[k, frame])
+                    power[band, frame] += weight * (value * value)
+    return power

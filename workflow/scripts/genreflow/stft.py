@@ -7,6 +7,9 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 
+#: Frames that are transformed at a time, so that what is in between stays in the cache.
+BLOCK = 32
+
 
 def compute_stft(
     samples: npt.NDArray[np.float32], *, n_fft: int, hop: int
@@ -32,8 +35,13 @@ def compute_stft(
     padded = np.pad(samples.astype(np.float64), n_fft // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
     window = scipy.signal.get_window("hann", n_fft, fftbins=True)
-    spectrum = scipy.fft.rfft(frames * window, axis=1)
-    return np.ascontiguousarray(np.abs(spectrum).astype(np.float32).T)
+    magnitude = np.empty((n_fft // 2 + 1, len(frames)), np.float32)
+    for start in range(0, len(frames), BLOCK):
+        spectrum = scipy.fft.rfft(frames[start : start + BLOCK] * window, axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        magnitude[:, start : start + BLOCK] = np.sqrt(power, out=power).T
+    return magnitude
 
 
 def uncentred_frames(samples: int, *, n_fft: int, hop: int) -> slice:
