@@ -23,7 +23,7 @@ test-all: env lint
 
 # Writes docs/benchmarks.md, and fails where a bound does not hold.
 bench: env
-	$(RUN) python -B tests/bench
+	$(RUN) PYTHONPATH=workflow/scripts python -B tests/bench
 
 lint: env
 	$(RUN) ruff format --check workflow tests

@@ -1,6 +1,6 @@
 """Measure everything, write docs/benchmarks.md, and fail where a bound does not hold.
 
-    python tests/bench
+    PYTHONPATH=workflow/scripts python tests/bench
 
 A benchmark is a function without arguments that returns sections of the page; it joins by its
 line here.
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import sys
 
+import features
 import planning
+import training
 from measuring import REPOSITORY
 from page import exceeded, page, table
 
 BENCHMARKS = (
     planning.plan_runs,
     planning.repeat_finished_runs,
+    features.compare_with_librosa,
+    training.measure_steps,
 )
 
 

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MIB = 1024**2
@@ -43,3 +44,23 @@ def run(command: Sequence[str | Path], *, folder: Path) -> Run:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{text[-3000:]}")
     # Linux counts the peak in KiB, of the largest process.
     return Run(text, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB)
+
+
+def times(functions: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each function in every round, after one that is not counted.
+
+    In turn, so that a machine whose speed drifts is as slow for one as for the other.
+    """
+    found: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds + 1):
+        for name, function in functions.items():
+            started = time.perf_counter()
+            function()
+            found[name].append(time.perf_counter() - started)
+    return {name: values[1:] for name, values in found.items()}
+
+
+def spread(values: Sequence[float], unit: float = 1.0) -> str:
+    """Return the median of some values, with the smallest and the largest."""
+    low, middle, high = (unit * value for value in (min(values), median(values), max(values)))
+    return f"{middle:.1f} ({low:.1f} – {high:.1f})"

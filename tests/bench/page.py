@@ -7,22 +7,31 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
-PACKAGES = ("snakemake", "numpy", "scipy", "h5py", "librosa", "scikit-learn", "torch")
+PACKAGES = ("snakemake", "numpy", "scipy", "h5py", "librosa", "scikit-learn", "torch", "numba")
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """A measured value that must not exceed a bound."""
+    """A measured value that must not exceed a bound, or must reach one."""
 
     value: float
-    at_most: float
+    at_most: float = inf
+    at_least: float = -inf
 
     @property
     def holds(self) -> bool:
         """Whether the value is within its bound."""
-        return self.value <= self.at_most
+        return self.at_least <= self.value <= self.at_most
+
+    @property
+    def bound(self) -> str:
+        """The bound in words, with the verdict where it does not hold."""
+        if self.at_least > -inf:
+            return f"{'at least' if self.holds else '**misses**'} {show(self.at_least)}"
+        return f"{'at most' if self.holds else '**exceeds**'} {show(self.at_most)}"
 
 
 Value = str | int | float | Bounded
@@ -39,7 +48,7 @@ class Section:
 
 
 def exceeded(sections: Iterable[Section]) -> list[str]:
-    """Return a line for every value that is above its bound."""
+    """Return a line for every value of which the bound does not hold."""
     return [
         f"{section.title}, {next(iter(row.values()))}: {column} is {show(value)}"
         for section in sections
@@ -52,10 +61,9 @@ def exceeded(sections: Iterable[Section]) -> list[str]:
 def show(value: Value) -> str:
     """Return a value as it stands in a table."""
     if isinstance(value, Bounded):
-        verdict = "at most" if value.holds else "**exceeds**"
-        return f"{show(value.value)} ({verdict} {show(value.at_most)})"
+        return f"{show(value.value)} ({value.bound})"
     if isinstance(value, float):
-        return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+        return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
     return f"{value:,}".replace(",", " ") if isinstance(value, int) else value
 
 
@@ -72,8 +80,8 @@ def page(sections: Iterable[Section]) -> str:
     parts = [
         "# Benchmarks",
         "Written by `make bench`, which measures all of this anew and fails where a bound does "
-        "not hold.\nTimes are of one run each on a machine that may have had other work; CPU "
-        "times are of all processes together.",
+        "not hold.\nTimes of planning and of finished runs are of one run each on a machine that "
+        "may have had other work; CPU times are of all processes together.",
         table(machine()),
     ]
     for section in sections:

@@ -16,7 +16,7 @@ from genreflow.scores import Comparison, Score
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
-    "genreflow", "numpy", "scipy", "scikit-learn", "torch", "librosa", "soxr", "h5py", "pandas",
+    "genreflow", "numpy", "scipy", "numba", "scikit-learn", "torch", "soxr", "h5py", "pandas",
     "matplotlib", "snakemake",
 )  # fmt: skip
 #: Corrected probability below which a difference between systems is reported as one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -26,11 +28,35 @@ def compute_mfcc(
     -------
     ndarray, shape (3 n_mfcc, frames), float64
     """
-    import librosa
-
     mfcc = scipy.fft.dct(mel.astype(np.float64), type=2, norm="ortho", axis=0)[:n_mfcc]
-    deltas = [
-        librosa.feature.delta(mfcc, width=delta_width, order=order, axis=-1, mode="interp")
-        for order in (1, 2)
-    ]
-    return np.concatenate([mfcc, *deltas])
+    return np.concatenate([mfcc, *(delta(mfcc, delta_width, order) for order in (1, 2))])
+
+
+def delta(
+    values: npt.NDArray[np.float64], width: int, order: Literal[1, 2]
+) -> npt.NDArray[np.float64]:
+    """Return a derivative along the last axis by local polynomials of its own order.
+
+    That of a window's polynomial is a constant, which is also the value of the first and the last
+    ``width // 2`` places: as ``librosa.feature.delta`` with ``mode="interp"`` (Savitzky & Golay,
+    1964), without its import.
+
+    Parameters
+    ----------
+    values
+        At least ``width`` of them.
+    width
+        Odd number of values that a polynomial is fitted to.
+    order
+        1: slope of a line; 2: second derivative of a parabola.
+    """
+    half = width // 2
+    place = np.arange(-half, half + 1, dtype=np.float64)
+    squares = np.sum(place**2)
+    if order == 1:
+        weights = place / squares
+    else:
+        weights = 2 * (width * place**2 - squares) / (width * np.sum(place**4) - squares**2)
+    windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=-1)
+    inner = windows @ weights
+    return np.pad(inner, [(0, 0)] * (values.ndim - 1) + [(half, half)], mode="edge")

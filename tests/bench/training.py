@@ -1,0 +1,169 @@
+"""What a training step takes, and what the papers' experiments take at that rate."""
+
+from __future__ import annotations
+
+import os
+from math import ceil
+from statistics import median
+
+import numpy as np
+import torch
+from genreflow.config import Settings
+from genreflow.mlp import Mlp
+from genreflow.networks import build_network
+from genreflow.training import choose_device, image
+from measuring import spread, times
+from page import Row, Section
+from threadpoolctl import threadpool_limits
+from torch import nn
+from torch.nn import functional
+
+ROUNDS = 3
+SETTINGS = Settings()
+#: Networks by the expert whose input they have; the others have the sizes of one of them.
+MEASURED = ("original", "modulation", "mfcc", "MoER")
+SAME_SIZE = {"harmonic": "original", "percussive": "original", "MoEC": "original"}
+#: Trainings by training and validation clips: GTZAN's ten folds and its fault-filtered lists.
+GTZAN = (*[(800, 100)] * 10, (443, 197))
+FMA_SMALL = ((6400, 800),)
+
+
+def measure_steps() -> list[Section]:
+    """Time the steps of every network, and extrapolate to the papers' experiments."""
+    device = choose_device("auto")
+    # As train_expert sets it for its process: without it a third of a step is page faults.
+    kept = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+    steps: list[Row] = []
+    seconds: dict[str, tuple[float, float]] = {}
+    for name in MEASURED:
+        training, evaluation = step_times(name, device)
+        seconds[name] = median(training), median(evaluation)
+        steps.append(
+            {
+                "network": name,
+                "threads": 1 if name == "MoER" else SETTINGS.training.threads,
+                "training step of 16 clips [s]": spread(training),
+                "evaluation of 16 clips [s]": spread(evaluation),
+            }
+        )
+    for name, inputs in (("SF", 513), ("TF", 108)):
+        found = small_step_times(inputs)
+        steps.append(
+            {
+                "network": f"{name}, 100 vectors",
+                "threads": 1,
+                "training step of 16 clips [s]": f"{spread(found, 1e6)} µs a step",
+                "evaluation of 16 clips [s]": "",
+            }
+        )
+    seconds |= {name: seconds[measured] for name, measured in SAME_SIZE.items()}
+    hours: list[Row] = []
+    for collection, trainings in (("GTZAN", GTZAN), ("FMA-small", FMA_SMALL)):
+        found = {
+            name: sum(training_hours(*seconds[name], *clips) for clips in trainings)
+            for name in seconds
+        }
+        hours.append(
+            {"experiments of": collection, "trainings": len(seconds) * len(trainings)}
+            | {f"{name} [h]": value for name, value in found.items()}
+            | {"together [h]": sum(found.values())}
+        )
+    where = f"On {'a ' + torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}"
+    return [
+        Section(
+            "Training steps",
+            f"{where}, a clip of 30 s, the papers' sizes: the median of {ROUNDS} steps, with the "
+            "smallest and the largest.\nThe small networks of Jeong 2016 always run on the CPU."
+            + ("" if kept else "\nMemory was returned to the system between the steps."),
+            steps,
+        ),
+        Section(
+            "Training of the papers' experiments",
+            "An extrapolation from these steps: 50 epochs, each with its evaluation of the "
+            "validation clips, one training after the other. Networks of one size take the same.\n"
+            "GTZAN: Yi 2019 on ten folds and on the fault-filtered lists. FMA-small: the official "
+            "split.",
+            hours,
+        ),
+    ]
+
+
+def training_hours(step: float, evaluation: float, train: int, valid: int) -> float:
+    """Return the hours of one training."""
+    batch = SETTINGS.expert.batch
+    epoch = step * ceil(train / batch) + evaluation * ceil(valid / batch)
+    return SETTINGS.expert.epochs * epoch / 3600
+
+
+def step_times(name: str, device: torch.device) -> tuple[list[float], list[float]]:
+    """Return the seconds of training steps and of evaluations on 16 clips."""
+    torch.set_num_threads(1 if name == "MoER" else SETTINGS.training.threads)
+    batch = SETTINGS.expert.batch
+    if name == "MoER":
+        network = build_network(
+            {"network": "gru_mixer", "outputs": 4, "bands": SETTINGS.mel.n_mels,
+             "dropout": SETTINGS.mixer.dropout,
+             "batchnorm_momentum": SETTINGS.mixer.batchnorm_momentum}
+        )  # fmt: skip
+        inputs = torch.randn(batch, SETTINGS.stft_frames, SETTINGS.mel.n_mels)
+    else:
+        network = build_network(
+            {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(name),
+             "channels": SETTINGS.expert.channels,
+             "batchnorm_momentum": SETTINGS.expert.batchnorm_momentum}
+        )  # fmt: skip
+        inputs = image(torch.randn(batch, *SETTINGS.expert_shape(name)))
+    network.to(device)
+    inputs = inputs.to(device)
+    classes = torch.arange(batch, device=device) % 4
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    found = times(
+        {
+            "train": lambda: train(network, inputs, classes, optimiser),
+            "evaluate": lambda: evaluate(network, inputs),
+        },
+        rounds=ROUNDS,
+    )
+    return found["train"], found["evaluate"]
+
+
+def train(
+    network: nn.Module, inputs: torch.Tensor, classes: torch.Tensor, optimiser: torch.optim.Adam
+) -> None:
+    """Take a step."""
+    network.train()
+    optimiser.zero_grad()
+    functional.cross_entropy(network(inputs), classes).backward()
+    optimiser.step()
+    _finish(inputs)
+
+
+def evaluate(network: nn.Module, inputs: torch.Tensor) -> None:
+    """Predict a batch."""
+    network.eval()
+    with torch.inference_mode():
+        network(inputs)
+    _finish(inputs)
+
+
+def _finish(inputs: torch.Tensor) -> None:
+    if inputs.is_cuda:
+        torch.cuda.synchronize()
+
+
+def small_step_times(inputs: int) -> list[float]:
+    """Return the seconds a step of a small network, in each of some rounds of many."""
+    random = np.random.default_rng(0)
+    network = Mlp.initialise(
+        [inputs, *SETTINGS.dnn.hidden, 10], initialisation="glorot_uniform", rng=random
+    )
+    vectors = random.standard_normal((SETTINGS.dnn.batch, inputs)).astype(np.float32)
+    classes = np.arange(SETTINGS.dnn.batch) % 10
+    count = 500
+
+    def steps() -> None:
+        for _ in range(count):
+            network.step(vectors, classes, SETTINGS.dnn.learning_rate)
+
+    with threadpool_limits(1):
+        return [value / count for value in times({"steps": steps}, rounds=ROUNDS)["steps"]]
