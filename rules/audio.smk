@@ -17,8 +17,8 @@ rule write_manifest:
         "results/benchmarks/write_manifest/{dataset}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=manifest_parameters,
     shell:
@@ -34,8 +34,8 @@ rule write_shard:
         "results/benchmarks/write_shard/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=shard_parameters,
     shell:
@@ -53,8 +53,8 @@ rule synthesise_audio:
         "results/benchmarks/synthesise_audio/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         config=depends("synthesise_audio", synthesis_parameters),
     shell:
@@ -74,8 +74,8 @@ rule resample_audio:
         "results/benchmarks/resample_audio/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("resample_audio", resample_parameters),
     shell:
@@ -101,8 +101,8 @@ rule collect_quarantine:
     priority: 100
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=depends(
             "collect_quarantine",

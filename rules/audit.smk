@@ -18,8 +18,8 @@ rule compute_fingerprint:
         "results/benchmarks/compute_fingerprint/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_fingerprint", lambda s, w: {}),
     shell:
@@ -42,8 +42,8 @@ rule find_duplicates:
         "results/benchmarks/find_duplicates/{dataset}.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=growing(4000),
+        runtime=growing(480),
     params:
         config=depends("find_duplicates", lambda s, w: {}),
     shell:
@@ -66,8 +66,8 @@ rule audit_partition:
         "results/benchmarks/audit_partition/{dataset}/{partition}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends("audit_partition", lambda s, w: {}),
     shell:
@@ -90,8 +90,8 @@ rule audit_models:
         "results/benchmarks/audit_models/{dataset}/{partition}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "audit_models",

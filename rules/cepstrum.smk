@@ -17,8 +17,8 @@ rule compute_cepstrogram:
         "results/benchmarks/compute_cepstrogram/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_cepstrogram", lambda s, w: s.cepstrum.model_dump()),
     shell:
@@ -37,8 +37,8 @@ rule compute_cepstral_modulation:
         "results/benchmarks/compute_cepstral_modulation/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_cepstral_modulation",

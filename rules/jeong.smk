@@ -24,8 +24,8 @@ rule compute_normalisation:
         "results/benchmarks/compute_normalisation/{dataset}/{partition}/fold{fold}/{network}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_normalisation",
@@ -51,8 +51,8 @@ rule train_dnn:
         "results/benchmarks/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
     threads: 1
     resources:
-        mem_mb=training_mb,
-        runtime=480,
+        mem_mb=growing(training_mb),
+        runtime=growing(480),
     params:
         config=depends(
             "train_dnn",
@@ -82,8 +82,8 @@ rule aggregate_segments:
         "results/benchmarks/aggregate_segments/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=depends(
             "aggregate_segments",
@@ -109,8 +109,8 @@ rule evaluate_forest:
         system="|".join(map(re.escape, JEONG_SYSTEMS)),
     threads: training_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         config=depends(
             "evaluate_forest",

@@ -19,8 +19,8 @@ rule separate_hpss:
         "results/benchmarks/separate_hpss/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("separate_hpss", lambda s, w: s.hpss.model_dump()),
     shell:
@@ -40,8 +40,8 @@ rule compute_mel:
         "results/benchmarks/compute_mel/{dataset}/{component}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_mel",
@@ -62,8 +62,8 @@ rule compute_modulation:
         "results/benchmarks/compute_modulation/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_modulation", lambda s, w: s.modulation.model_dump()),
     shell:
@@ -82,8 +82,8 @@ rule compute_mfcc:
         "results/benchmarks/compute_mfcc/{dataset}/{shard}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_mfcc", lambda s, w: s.mfcc.model_dump()),
     shell:

@@ -16,8 +16,8 @@ rule make_partition:
         "results/benchmarks/make_partition/{dataset}/{partition}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "make_partition",

@@ -21,8 +21,8 @@ rule plot_figure_of_merit:
         system="|".join(map(re.escape, SYSTEMS)),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "plot_figure_of_merit",
@@ -52,8 +52,8 @@ rule plot_accuracy:
         partition=FIGURE_PARTITIONS,
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "plot_accuracy",
@@ -79,8 +79,8 @@ rule plot_learning_curves:
         partition=FIGURE_PARTITIONS,
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "plot_learning_curves",
@@ -110,8 +110,8 @@ rule plot_tsne:
         partition=FIGURE_PARTITIONS,
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         config=depends(
             "plot_tsne",
@@ -161,8 +161,8 @@ rule write_report:
         "results/benchmarks/write_report.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=report_parameters(),
     shell:

@@ -18,8 +18,8 @@ rule collect_predictions:
         "results/benchmarks/collect_predictions/{dataset}/{partition}/{system}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends("collect_predictions", lambda s, w: {}),
     shell:
@@ -55,8 +55,8 @@ rule make_tables:
         "results/benchmarks/make_tables.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=canonical(
             {
@@ -92,8 +92,8 @@ rule write_run_config:
         "results/benchmarks/write_run_config.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=canonical(CONFIG),
     shell:

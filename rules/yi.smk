@@ -20,9 +20,9 @@ rule train_expert:
         "results/benchmarks/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
     threads: training_threads
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=1440,
+        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
@@ -56,9 +56,9 @@ rule predict_expert:
         "results/benchmarks/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
     threads: training_threads
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=120,
+        runtime=growing(120),
         gpu=training_gpus,
     params:
         config=depends(
@@ -87,8 +87,8 @@ rule evaluate_expert:
         system="|".join(map(re.escape, EXPERT_SYSTEMS)),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "evaluate_expert", lambda s, w: {"fold": int(w.fold), "seed": int(w.seed)}
@@ -114,9 +114,9 @@ rule train_mixer:
         "results/benchmarks/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.tsv"
     threads: lambda w: 1 if w.mixer == "moer" else training_threads(w)
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=1440,
+        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
@@ -159,9 +159,9 @@ rule evaluate_mixture:
         system="|".join(MIXTURE_SYSTEMS),
     threads: lambda w: training_threads(w) if w.system == "MoEC" else 1
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=60,
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         config=depends(
