@@ -16,6 +16,7 @@ include: "rules/yi.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
+include: "rules/cluster.smk"
 
 
 localrules:
