@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,14 @@ from harness import REPOSITORY
 from snakemake.cli import parse_args
 
 pytestmark = pytest.mark.cluster
+
+
+def test_versions_are_those_of_the_locks() -> None:
+    for name in ("requirements.lock", "requirements-slurm.lock"):
+        for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines():
+            if line.startswith("snakemake"):
+                package, _, pinned = line.partition("==")
+                assert version(package) == pinned, package
 
 
 def in_force(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
