@@ -1,4 +1,5 @@
 # make tables · test · test-all · report · bench: each sets up .venv from the lock first, if needed.
+# make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
@@ -6,8 +7,12 @@ VENV := .venv
 LOCK := requirements.lock
 STAMP := $(VENV)/.installed-$(shell cksum < $(LOCK) | cut -d' ' -f1)
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# An environment of its own, not an addition to .venv: see requirements-slurm.lock.
+SLURM_VENV := .venv-slurm
+SLURM_LOCK := requirements-slurm.lock
+SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksum | cut -d' ' -f1)
 
-.PHONY: tables report test test-all bench lint config env clean-env
+.PHONY: tables report test test-all test-cluster bench lint config env env-slurm clean-env
 
 tables: env
 	$(RUN) snakemake --cores $(CORES) results/tables.csv results/run_config.yaml
@@ -16,10 +21,14 @@ report: env
 	$(RUN) snakemake --cores $(CORES) -- report
 
 test: env lint
-	$(RUN) python -m pytest -m "not long"
+	$(RUN) python -m pytest -m "not long and not cluster"
 
 test-all: env lint
-	$(RUN) python -m pytest
+	$(RUN) python -m pytest -m "not cluster"
+
+# A Slurm on this machine: needs root and apt, and says so where it is skipped.
+test-cluster: env-slurm
+	$(SLURM_VENV)/bin/python -m pytest -m cluster tests/cluster
 
 # Writes docs/benchmarks.md, and fails where a bound does not hold.
 bench: env
@@ -37,18 +46,28 @@ config: env
 
 env: $(STAMP)
 
-# The stamp carries the lock's checksum, so that a changed lock makes a new environment, and it is
+env-slurm: $(SLURM_STAMP)
+
+# $(call install,environment,its locks)
+# The stamp carries the locks' checksum, so that a changed lock makes a new environment, and it is
 # written last, so that an interrupted installation is not taken for a whole one.
-$(STAMP):
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "genreflow needs Python 3.11 or newer; found: $$($(PYTHON) --version)." \
 	    "Hint: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "Python's venv module is missing. Hint: apt-get install python3-venv" >&2; exit 1; }
-	rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --quiet -r $(LOCK)
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --disable-pip-version-check --quiet $(addprefix -r ,$(2))
 	touch $@
+endef
+
+$(STAMP):
+	$(call install,$(VENV),$(LOCK))
+
+$(SLURM_STAMP):
+	$(call install,$(SLURM_VENV),$(LOCK) $(SLURM_LOCK))
 
 clean-env:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(SLURM_VENV)

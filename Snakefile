@@ -17,6 +17,7 @@ include: "rules/yi.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
+include: "rules/cluster.smk"
 
 
 localrules:
@@ -24,6 +25,11 @@ localrules:
     features,
     tables,
     report,
+    # On a cluster, each would take less time than its submission.
+    write_manifest,
+    make_partition,
+    collect_quarantine,
+    write_run_config,
 
 
 rule all:

@@ -21,8 +21,8 @@ rule write_manifest:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=manifest_parameters,
     shell:
@@ -42,8 +42,8 @@ rule write_shard:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=shard_parameters,
     shell:
@@ -63,8 +63,8 @@ rule synthesise_audio:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         config=depends("synthesise_audio", synthesis_parameters),
     shell:
@@ -86,8 +86,8 @@ rule resample_audio:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("resample_audio", resample_parameters),
     shell:
@@ -115,8 +115,8 @@ rule collect_quarantine:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=depends(
             "collect_quarantine",

@@ -20,8 +20,8 @@ rule compute_fingerprint:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_fingerprint", lambda s, w: {}),
     shell:
@@ -46,8 +46,8 @@ rule find_duplicates:
         "../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=growing(4000),
+        runtime=growing(480),
     params:
         config=depends("find_duplicates", lambda s, w: {}),
     shell:
@@ -72,8 +72,8 @@ rule audit_partition:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends("audit_partition", lambda s, w: {}),
     shell:
@@ -98,8 +98,8 @@ rule audit_models:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "audit_models",

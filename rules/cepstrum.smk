@@ -19,8 +19,8 @@ rule compute_cepstrogram:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_cepstrogram", lambda s, w: s.cepstrum.model_dump()),
     shell:
@@ -41,8 +41,8 @@ rule compute_cepstral_modulation:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_cepstral_modulation",

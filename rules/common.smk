@@ -121,6 +121,19 @@ def command(script):
     )
 
 
+def growing(amount):
+    """Return a resource that grows with each attempt: a number, or a function of the wildcards.
+
+    A job that was killed for its memory or time is tried again with more, where the profile says
+    `retries`.
+    """
+
+    def resource(wildcards, attempt):
+        return attempt * (amount(wildcards) if callable(amount) else amount)
+
+    return resource
+
+
 def shards(feature):
     """Return an input function: all shards of a feature."""
     return lambda wildcards: [

@@ -26,8 +26,8 @@ rule compute_normalisation:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_normalisation",
@@ -55,8 +55,8 @@ rule train_dnn:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=training_mb,
-        runtime=480,
+        mem_mb=growing(training_mb),
+        runtime=growing(480),
     params:
         config=depends(
             "train_dnn",
@@ -88,8 +88,8 @@ rule aggregate_segments:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         config=depends(
             "aggregate_segments",
@@ -117,8 +117,8 @@ rule evaluate_forest:
         "../envs/evaluation.yaml"
     threads: training_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         config=depends(
             "evaluate_forest",

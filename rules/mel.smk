@@ -21,8 +21,8 @@ rule separate_hpss:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("separate_hpss", lambda s, w: s.hpss.model_dump()),
     shell:
@@ -44,8 +44,8 @@ rule compute_mel:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends(
             "compute_mel",
@@ -68,8 +68,8 @@ rule compute_modulation:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_modulation", lambda s, w: s.modulation.model_dump()),
     shell:
@@ -90,8 +90,8 @@ rule compute_mfcc:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_mfcc", lambda s, w: s.mfcc.model_dump()),
     shell:

@@ -27,8 +27,8 @@ rule retrieve_collection:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=2880,
+        mem_mb=growing(1000),
+        runtime=growing(2880),
     params:
         config=lambda w: canonical({"collection": w.collection}),
     shell:
@@ -49,8 +49,8 @@ rule retrieve_annotations:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
     params:
         config=lambda w: canonical(
             {"family": w.family, "code": code_digest(f"genreflow.{w.family}", SCRIPTS)}

@@ -18,8 +18,8 @@ rule compute_stft:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         config=depends("compute_stft", lambda s, w: s.stft.model_dump()),
     shell:

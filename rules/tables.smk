@@ -20,8 +20,8 @@ rule collect_predictions:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends("collect_predictions", lambda s, w: {}),
     shell:
@@ -62,8 +62,8 @@ rule make_tables:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=canonical(
             {
@@ -104,8 +104,8 @@ rule write_run_config:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
         config=canonical(
             {

@@ -22,9 +22,9 @@ rule train_expert:
         "../envs/training.yaml"
     threads: training_threads
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=1440,
+        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
@@ -60,9 +60,9 @@ rule predict_expert:
         "../envs/training.yaml"
     threads: training_threads
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=120,
+        runtime=growing(120),
         gpu=training_gpus,
     params:
         config=depends(
@@ -93,8 +93,8 @@ rule evaluate_expert:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         config=depends(
             "evaluate_expert", lambda s, w: {"fold": int(w.fold), "seed": int(w.seed)}
@@ -122,9 +122,9 @@ rule train_mixer:
         "../envs/training.yaml"
     threads: lambda w: 1 if w.mixer == "moer" else training_threads(w)
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=1440,
+        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
@@ -172,9 +172,9 @@ rule evaluate_mixture:
         "../envs/training.yaml"
     threads: lambda w: training_threads(w) if w.system == "MoEC" else 1
     resources:
-        mem_mb=training_mb,
+        mem_mb=growing(training_mb),
         inputs_mb=inputs_mb,
-        runtime=60,
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         config=depends(

@@ -1,0 +1,24 @@
+"""What a cluster says of jobs that it killed, in one message at the end of the run.
+
+In:  Snakemake's log and the cluster's logs of jobs, results/logs/{slurm,cluster}/.
+"""
+
+from genreflow.cluster import describe_killed_jobs
+
+
+def tell_killed_jobs(logs):
+    """Print a message about jobs that were killed for memory or time, if there are any."""
+    text = "".join(Path(log).read_text(errors="replace") for log in logs)
+    failed = dict.fromkeys(re.findall(r"^ +external_jobid: (\S+)$", text, re.MULTILINE))
+    folders = [Path("results/logs/slurm"), Path("results/logs/cluster")]
+    if message := describe_killed_jobs(failed, *folders):
+        print(message, file=sys.stderr)
+
+
+onerror:
+    tell_killed_jobs(log)
+
+
+# Jobs that had enough at another attempt are worth knowing too: every run would lose their time.
+onsuccess:
+    tell_killed_jobs(log)
