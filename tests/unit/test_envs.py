@@ -119,8 +119,10 @@ def instructions() -> list[str]:
 
 def test_container_installs_the_lock_as_the_makefile_does() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    (ours,) = re.findall(r"^\t\$\(VENV\)/bin/(python -m pip install .*)$", makefile, re.MULTILINE)
-    assert f"RUN {ours.replace('$(LOCK)', 'requirements.lock')}" in instructions()
+    (ours,) = re.findall(r"^\t\$\(1\)/bin/(python -m pip install .*)$", makefile, re.MULTILINE)
+    assert "$(call install,$(VENV),$(LOCK))" in makefile
+    ours = ours.replace("$(addprefix -r ,$(2))", "-r requirements.lock")
+    assert f"RUN {ours}" in instructions()
     assert "COPY requirements.lock ./" in instructions()
 
 
