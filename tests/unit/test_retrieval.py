@@ -399,3 +399,5 @@ def test_a_copy_that_is_not_the_published_file_is_refused(tmp_path: Path, change
         verify(path, remote, hint=HINT)
     assert str(path) in str(caught.value)
     assert HINT in str(caught.value)
+    # Which is seen at once in an archive of gigabytes.
+    assert (f"{len(CONTENT):,} bytes" in str(caught.value)) == (change == "size")

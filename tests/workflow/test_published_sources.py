@@ -180,6 +180,28 @@ def test_a_second_run_downloads_nothing_and_has_nothing_to_do(
     assert publisher.requests == before
 
 
+def test_a_second_run_on_fma_downloads_nothing_and_has_nothing_to_do(
+    publisher: Publisher, fma_run: Path
+) -> None:
+    before = publisher.requests
+    assert (fma_run / "downloads/fma_small/fma_small/checksums").is_file()
+    outcome = publisher.run(fma_run, fma(), "--", "results/tables.csv")
+    assert "Nothing to be done" in outcome.output
+    assert publisher.requests == before
+
+
+def test_results_stay_when_the_unpacked_audio_is_deleted(
+    publisher: Publisher, gtzan_run: Path
+) -> None:
+    folder, kept = gtzan_run / "downloads/gtzan", gtzan_run / "kept"
+    folder.rename(kept)
+    try:
+        outcome = publisher.run(gtzan_run, gtzan(), "-n", "--", "results/tables.csv")
+        assert "Nothing to be done" in outcome.output
+    finally:
+        kept.rename(folder)
+
+
 def test_what_is_there_is_not_downloaded_again_though_the_rule_runs_again(
     publisher: Publisher, gtzan_run: Path, tmp_path: Path
 ) -> None:

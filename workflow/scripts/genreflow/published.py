@@ -107,7 +107,8 @@ def file_states(
     """Return size and time of each clip's file, without those that are as they were unpacked.
 
     So a collection has the same state before it is retrieved and after, and another when one of
-    its files is replaced, repaired or lost.
+    its files is replaced, repaired or lost.  Where the whole folder is gone nothing has changed:
+    its caches may be all that somebody keeps.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def file_states(
         Of `Unpacked` files; None for a folder that somebody else unpacked.
     """
     unpacked = {}
-    if listing is not None and listing.is_file():
+    if listing is not None and listing.is_file() and folder.is_dir():
         unpacked = {row.path: row for row in read_records(listing, Unpacked)}
     states = {}
     present = set()
@@ -134,8 +135,8 @@ def file_states(
         ):
             states[track_id] = [status.st_size, status.st_mtime_ns]
     # A lost file has no track id, so it is named by its stem: the id in every collection here.
-    states |= {Path(name).stem: [] for name in unpacked.keys() - present}
-    return states
+    lost = (name for name in unpacked.keys() - present if not (folder / name).exists())
+    return states | {Path(name).stem: [] for name in lost}
 
 
 def states_digest(states: Mapping[str, object]) -> str:
