@@ -16,9 +16,11 @@ from genreflow.partitions import (
     Assignment,
     base_partition,
     check_partition,
+    drawn_with,
     make_partition,
     number_of_folds,
     read_assignments,
+    shortfall,
     usable,
     write_assignments,
 )
@@ -316,6 +318,42 @@ def test_clips_in_quarantine_are_left_out_until_a_part_is_empty() -> None:
     ]  # fmt: skip
     with pytest.raises(UserError, match="every clip of the valid part is in quarantine"):
         usable(assignments, {"a", "b"}, roles=["train", "valid"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        ([], ""),
+        (["elsewhere"], ""),
+        (["a"], "quarantined clips in 2 folds: 1 of 2 train, 1 of 2 test, the test clips counted "
+                "as wrong"),
+        (["v"], "quarantined clips in 2 folds: 2 of 2 valid"),
+    ],
+)  # fmt: skip
+def test_shortfall_is_counted_over_the_folds(lost: list[str], expected: str) -> None:
+    roles = [
+        {"a": "train", "v": "valid", "b": "test"},
+        {"b": "train", "v": "valid", "a": "test"},
+    ]
+    assignments = [
+        Assignment(fold, track_id, "x", role)
+        for fold, found in enumerate(roles)
+        for track_id, role in found.items()
+    ]
+    assert shortfall(assignments, lost) == expected
+
+
+def test_shortfall_of_one_fold_does_not_speak_of_folds() -> None:
+    assignments = [Assignment(0, "a", "x", "train"), Assignment(0, "b", "x", "train")]
+    assert shortfall(assignments, ["b"]) == "quarantined clips: 1 of 2 train"
+
+
+@pytest.mark.parametrize("partition_id", ["random", "split", "cv10_group_disjoint", "official"])
+def test_draw_depends_on_the_rule_for_missing_groups_only_where_groups_count(
+    partition_id: str,
+) -> None:
+    counts = partition_id in ("cv10_group_disjoint", "official")
+    assert ("without_group" in drawn_with(partition_id)) == counts
 
 
 @pytest.mark.parametrize("partition_id", ["random", "cv10", "random_group_disjoint"])

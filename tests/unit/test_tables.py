@@ -128,6 +128,13 @@ def test_what_the_audit_found_is_stamped_on_every_row() -> None:
     assert not rows_of(plain)["note"].str.contains("leaky").any()
 
 
+def test_clips_in_quarantine_are_named_on_every_row() -> None:
+    short = "quarantined clips: 1 of 443 train, 2 of 290 test, the test clips counted as wrong"
+    result = evaluated("gtzan", "fault_filtered", "SF", {0: 7})
+    assert rows_of(replace(result, shortfall=short))["note"].str.endswith(f"; {short}").all()
+    assert not rows_of(result)["note"].str.contains("quarantined").any()
+
+
 def test_swapped_rows_say_so() -> None:
     for system in ("SF", "MoER"):
         notes = rows_of(evaluated("music", "split_swapped", system, {0: 7}))["note"]

@@ -23,6 +23,7 @@ from published_copies import (
     write_fma,
     write_fma_metadata,
     write_gtzan,
+    write_tone,
 )
 
 CLIPS_A_LABEL = 6
@@ -63,9 +64,11 @@ def write_lists(folder: Path) -> None:
     for role, track_ids in roles.items():
         lines = [f"{t.partition('.')[0]}/{t}.wav\n" for t in track_ids]
         (folder / f"{role}_filtered.txt").write_text("".join(lines))
-    (folder / "index.txt").write_text(
-        "".join(f"{t}.wav ::: {'Artist ' + t if t[-1] in '02468' else ''} :::\n" for t in TRACK_IDS)
-    )
+    artists = {track_id: f"Artist {track_id}" for track_id in TRACK_IDS[::2]}
+    # One of a training and a test clip.
+    artists |= dict.fromkeys(("blues.00000", "blues.00002"), "Both Sides")
+    lines = [f"{track_id}.wav ::: {artists.get(track_id, '')} :::\n" for track_id in TRACK_IDS]
+    (folder / "index.txt").write_text("".join(lines))
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +77,10 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publisher]:
     site = base / "site"
     site.mkdir()
     genres = write_gtzan(base, clips=CLIPS_A_LABEL)
-    # One that can't be decoded and one that is short, as real copies have them.
+    # One that can't be decoded, one that is short, and one twice, in test and in training.
     (genres / "jazz" / "jazz.00005.au").write_bytes(b"no audio")
-    shutil.copyfile(genres / "pop" / "pop.00001.au", genres / "pop" / "pop.00003.au")
+    write_tone(genres / "rock" / "rock.00001.au", 440, seconds=3)
+    shutil.copyfile(genres / "pop" / "pop.00002.au", genres / "pop" / "pop.00003.au")
     pack_tar(site / "genres.tar.gz", genres)
     write_lists(site)
     write_fma(base, FMA_CLIPS)
@@ -166,9 +170,24 @@ def test_gtzan_is_downloaded_and_its_experiments_run(gtzan_run: Path) -> None:
     assert "file not found" in quarantine.loc["blues.00099", "reason"]
     assert "known of this collection" in quarantine.loc["jazz.00054", "reason"]
     assert "jazz.00005" in quarantine.index
+    report = pd.read_csv(gtzan_run / "results/gtzan/audio_report.csv").set_index("track_id")
+    assert report.loc["rock.00001", "status"] == "padded"
     log = (gtzan_run / "results/logs/retrieve_collection/gtzan.log").read_text()
     assert "licence of gtzan" in log
     assert "please cite: G. Tzanetakis" in log
+
+
+def test_copies_and_artists_on_both_sides_are_found(gtzan_run: Path) -> None:
+    folder = gtzan_run / "results/gtzan"
+    pairs = pd.read_csv(folder / "duplicates.csv").set_index(["track_id", "other"])
+    assert pairs.loc[("pop.00002", "pop.00003"), "similarity"] == pytest.approx(1)
+    findings = pd.read_csv(folder / "audit/fault_filtered/clips.csv")
+    shared = findings[findings["check"] == "group"].iloc[0]
+    assert list(shared[["track_id", "role", "other"]]) == ["blues.00002", "test", "blues.00000"]
+    audit = pd.read_csv(gtzan_run / "results/tables/leak_audit.csv")
+    groups = audit[audit["check"] == "group"].set_index("partition")
+    assert groups.loc["fault_filtered", "verdict"] == "leaky"
+    assert (groups.loc["random_group_disjoint", ["verdict", "unknown"]] == ["clean", 0]).all()
 
 
 def test_a_second_run_downloads_nothing_and_has_nothing_to_do(

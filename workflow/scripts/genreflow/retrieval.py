@@ -232,7 +232,6 @@ class _Download:
         broken = False
         with self._part.open("r+b" if start else "wb") as file:
             file.seek(start)
-            file.truncate()
             while True:
                 try:
                     block = read(BLOCK)
