@@ -31,7 +31,7 @@ FMA_SMALL = ((6400, 800),)
 def measure_steps() -> list[Section]:
     """Time the steps of every network, and extrapolate to the papers' experiments."""
     device = choose_device("auto")
-    # As train_expert sets it for its process: without it a third of a step is page faults.
+    # As the rules set it for their trainings: without it a third of a step is page faults.
     kept = os.environ.get("MALLOC_TRIM_THRESHOLD_")
     steps: list[Row] = []
     seconds: dict[str, tuple[float, float]] = {}
