@@ -9,26 +9,26 @@ line here.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-import features
-import planning
-import training
 from measuring import REPOSITORY
 from page import exceeded, page, table
 
+#: Module and function.  A module is imported when it is its turn, since the memory of a process
+#: that is started counts what this one has.
 BENCHMARKS = (
-    planning.plan_runs,
-    planning.repeat_finished_runs,
-    features.compare_with_librosa,
-    training.measure_steps,
+    ("planning", "plan_runs"),
+    ("planning", "repeat_finished_runs"),
+    ("features", "compare_with_librosa"),
+    ("training", "measure_steps"),
 )
 
 
 def main() -> int:
     """Run the benchmarks one after the other, since they would take each other's time."""
     sections = []
-    for benchmark in BENCHMARKS:
-        for section in benchmark():
+    for module, function in BENCHMARKS:
+        for section in getattr(import_module(module), function)():
             print(f"{section.title}\n{table(section.rows)}\n", flush=True)
             sections.append(section)
     (REPOSITORY / "docs" / "benchmarks.md").write_text(page(sections), encoding="utf-8")

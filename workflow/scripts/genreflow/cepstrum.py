@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -60,15 +62,43 @@ def compute_cepstral_modulation(
     """
     windows = np.lib.stride_tricks.sliding_window_view(cepstrogram, window_frames, axis=1)
     windows = windows[:, ::shift_frames]
-    modulation = np.empty((*windows.shape[:2], window_frames // 2 + 1))
+    frequencies = window_frames // 2 + 1
+    modulation = np.empty((*windows.shape[:2], frequencies))
+    even, odd = _halved_transform(window_frames)
+    near = even.shape[1] // 2
     for start in range(0, len(windows), BLOCK):
-        part = windows[start : start + BLOCK].astype(np.float64)
-        transform = scipy.fft.rfft(part, axis=2)
-        power = np.square(transform.real)
-        power += np.square(transform.imag)
-        np.sqrt(power, out=modulation[start : start + BLOCK])
-        modulation[start : start + BLOCK, :, 0] = transform[:, :, 0].real
+        block = slice(start, start + BLOCK)
+        part = windows[block].reshape(-1, window_frames)
+        # The real parts of all frequencies, then the imaginary ones.
+        one = part[:, ::2].astype(np.float64) @ even
+        two = part[:, 1::2].astype(np.float64) @ odd
+        found = modulation[block].reshape(len(part), frequencies)
+        for whole, target in ((one + two, slice(near)), (one - two, slice(None, -near - 1, -1))):
+            np.square(whole, out=whole)
+            power = whole[:, :near] + whole[:, near:]
+            found[:, target] = np.sqrt(power, out=power)
+        found[:, 0] = one[:, 0] + two[:, 0]
     return modulation
+
+
+@cache
+def _halved_transform(size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the transform of the even and of the odd places of a window, for half its frequencies.
+
+    With E and O the transforms of the even and the odd places at frequency v, that of the window is
+    E + O at v, and at size / 2 - v the conjugate of E - O.  So half the frequencies are enough, and
+    two products of matrices take half as long as a fast transform: the paper's window of 214 frames
+    is twice a prime.
+
+    Returns
+    -------
+    tuple of ndarray
+        Two arrays of shape (size / 2, 2 (size // 4 + 1)): cosines, then sines, of the frequencies
+        from 0 to size // 4.
+    """
+    angles = 2 * np.pi / size * np.outer(np.arange(size), np.arange(size // 4 + 1))
+    waves = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    return np.ascontiguousarray(waves[::2]), np.ascontiguousarray(waves[1::2])
 
 
 def normalise_cepstral_modulation(
