@@ -15,10 +15,10 @@ sys.path.insert(0, str(SCRIPTS))
 from genreflow.config import Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
 from genreflow.partitions import (
-    GROUP_DISJOINT,
     base_partition,
     drawn_with,
     number_of_folds,
+    partition_name,
 )
 from genreflow.planning import check_planned, local_copies, plan_source
 from genreflow.provenance import code_digest
@@ -191,7 +191,7 @@ def shard_parameters(wildcards):
 def published_sizes(wildcards):
     """Return the sizes of a partition that is a published list, before quarantine, or None."""
     published = PLANNED[wildcards.dataset].published
-    name = base_partition(wildcards.partition).removesuffix(GROUP_DISJOINT)
+    name = partition_name(wildcards.partition)
     return published.sizes.get(name) if published else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genreflow.errors import UserError
-from genreflow.records import write_records
+from genreflow.records import read_records, write_records
 
 COLUMNS = ("track_id", "path", "label", "group", "split")
 SPLITS = ("train", "valid", "test")
@@ -216,5 +216,4 @@ def write_clips(clips: Iterable[Clip], path: Path) -> None:
 
 def read_clips(path: Path) -> list[Clip]:
     """Return the clips of a manifest that the workflow itself wrote."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [Clip(**row) for row in csv.DictReader(handle)]
+    return read_records(path, Clip)

@@ -39,21 +39,26 @@ def base_partition(partition_id: str) -> str:
     return partition_id.replace(SWAPPED, "")
 
 
+def partition_name(partition_id: str) -> str:
+    """Return a partition's name without its form."""
+    return base_partition(partition_id).removesuffix(GROUP_DISJOINT)
+
+
 def number_of_folds(partition_id: str) -> int:
     """Return how many folds a partition has."""
-    return {**dict.fromkeys(GIVEN, 1), "random": 4, "cv10": 10}[_name(partition_id)]
+    return {**dict.fromkeys(GIVEN, 1), "random": 4, "cv10": 10}[partition_name(partition_id)]
 
 
 def drawn_with(partition_id: str) -> set[str]:
     """Return the keys of ``partitions`` that decide how a partition is drawn, and no other."""
     own = {"random": {"seed", "random_draws"}, "cv10": {"seed", "cv_validation_folds"}}
     groups = {"without_group"} if is_group_disjoint(partition_id) else set()
-    return own.get(_name(partition_id), set()) | groups
+    return own.get(partition_name(partition_id), set()) | groups
 
 
 def is_group_disjoint(partition_id: str) -> bool:
-    """Return whether no group may be on two sides: FMA's official split has no such form beside."""
-    return GROUP_DISJOINT in partition_id or _name(partition_id) == OFFICIAL
+    """Return whether no group may be on two sides; FMA's official split never allows it."""
+    return GROUP_DISJOINT in partition_id or partition_name(partition_id) == OFFICIAL
 
 
 def check_partition(
@@ -84,7 +89,7 @@ def check_partition(
     clips = _divided(clips, partition_id, without_group)
     if disjoint:
         _require(clips, "group", where)
-    if _name(partition_id) in GIVEN:
+    if partition_name(partition_id) in GIVEN:
         _check_split(clips, labels, where, disjoint)
         return
     parts = QUARTERS if partition_id.startswith("random") else number_of_folds(partition_id)
@@ -141,7 +146,7 @@ def make_partition(
         _check_sizes(clips, sizes, f"dataset `{dataset}`, partition `{partition_id}`")
     assignments = []
     for fold in range(number_of_folds(partition_id)):
-        if _name(partition_id) in GIVEN:
+        if partition_name(partition_id) in GIVEN:
             roles = {clip.track_id: clip.split for clip in clips}
         else:
             parts, validation, draw = QUARTERS, 1, 0
@@ -213,18 +218,13 @@ def write_assignments(assignments: Iterable[Assignment], path: Path) -> None:
     write_records(assignments, Assignment, path)
 
 
-def _name(partition_id: str) -> str:
-    """Return a partition's name without its form."""
-    return base_partition(partition_id).removesuffix(GROUP_DISJOINT)
-
-
 def _divided(clips: Sequence[Clip], partition_id: str, without_group: WithoutGroup) -> list[Clip]:
     """Return the clips that a partition divides.
 
     Fault filtering leaves out those in no list, and group-disjoint forms, if they are told to,
     those of which the group is not known.
     """
-    filtered = _name(partition_id) == FAULT_FILTERED
+    filtered = partition_name(partition_id) == FAULT_FILTERED
     known = is_group_disjoint(partition_id) and without_group == "leave_out"
     return [clip for clip in clips if (clip.split or not filtered) and (clip.group or not known)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from genreflow.records import parse_records
+from genreflow.records import parse_records, read_rows
 
 #: Seed of the rows that are means over several seeds.
 MEAN = "mean"
@@ -124,12 +124,9 @@ def _rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
 
     The csv module, not pandas: a dataset may be called "NA".
     """
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [
-            row
-            for row in csv.DictReader(handle)
-            if (row["dataset"], row["partition"]) == (dataset, partition)
-        ]
+    return [
+        row for row in read_rows(path) if (row["dataset"], row["partition"]) == (dataset, partition)
+    ]
 
 
 def _is(row: Mapping[str, str], metric: str) -> bool:
