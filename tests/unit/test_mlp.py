@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
-from genreflow.mlp import ROWS, Mlp, evaluate, mlp_from_tensors, mlp_tensors, train_mlp
+from genreflow import mlp_training
+from genreflow.mlp import ROWS, Mlp, mlp_from_tensors, mlp_tensors
+from genreflow.mlp_training import GATHERED, descend, evaluate, train_mlp
 
 
 class Vectors:
@@ -38,31 +40,46 @@ def test_networks_have_the_published_number_of_parameters(inputs: int, expected:
     assert network(inputs, 50, 50, 50, 10).parameters == expected
 
 
-def test_steps_are_those_of_torch() -> None:
+@pytest.mark.parametrize("batches", [1, 5])
+@pytest.mark.parametrize("hidden", [(), (9, 8, 7)])
+def test_steps_are_those_of_torch(hidden: tuple[int, ...], batches: int) -> None:
+    # The last batch is not a whole one.
     rng = np.random.default_rng(0)
-    own = network(20, 9, 8, 7, 5)
+    vectors = rng.standard_normal((16 * batches - 3, 20)).astype(np.float32)
+    classes = rng.integers(0, 5, len(vectors))
+    own = network(20, *hidden, 5)
     weights = [torch.tensor(w, requires_grad=True) for w in own.weights]
     biases = [torch.tensor(b, requires_grad=True) for b in own.biases]
     optimiser = torch.optim.SGD([*weights, *biases], lr=0.1)
-    for _ in range(5):
-        vectors = rng.standard_normal((16, 20)).astype(np.float32)
-        classes = rng.integers(0, 5, 16)
-        hidden = torch.from_numpy(vectors)
+    loss, correct = 0.0, 0
+    for start in range(0, len(vectors), 16):
+        logits = torch.from_numpy(vectors[start : start + 16])
+        target = torch.from_numpy(classes[start : start + 16])
         for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            hidden = hidden @ weight + bias
-            if layer < 3:
-                hidden = torch.relu(hidden)
-        loss = torch.nn.functional.cross_entropy(hidden, torch.from_numpy(classes))
+            logits = logits @ weight + bias
+            if layer < len(hidden):
+                logits = torch.relu(logits)
+        mean = torch.nn.functional.cross_entropy(logits, target)
         optimiser.zero_grad()
-        loss.backward()
+        mean.backward()
         optimiser.step()
-        found, correct = own.step(vectors, classes, 0.1)
-        assert found == pytest.approx(loss.item(), abs=1e-5)
-        assert correct == int((hidden.argmax(1).numpy() == classes).sum())
+        loss += mean.item() * len(target)
+        correct += int((logits.argmax(1) == target).sum())
+    found, found_correct = descend(own, vectors, classes, batch=16, learning_rate=0.1)
+    assert found == pytest.approx(loss, rel=1e-6)
+    assert found_correct == correct
     for own_weight, weight in zip(own.weights, weights, strict=True):
-        np.testing.assert_allclose(own_weight, weight.detach(), atol=1e-5)
+        np.testing.assert_allclose(own_weight, weight.detach(), atol=1e-6)
     for own_bias, bias in zip(own.biases, biases, strict=True):
-        np.testing.assert_allclose(own_bias, bias.detach(), atol=1e-5)
+        np.testing.assert_allclose(own_bias, bias.detach(), atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stays_so() -> None:
+    vectors, classes = separable(40)
+    own = network(6, 5, 3)
+    own.weights[0][0, 0] = np.nan
+    loss, _ = descend(own, vectors.astype(np.float32), classes, batch=10, learning_rate=0.1)
+    assert np.isnan(loss)
 
 
 def test_hidden_features_are_the_last_layer_after_relu() -> None:
@@ -115,19 +132,6 @@ def test_equal_losses_are_no_improvement() -> None:
     assert len(trained.curve) == 4
 
 
-class Noted(Mlp):
-    """A network that notes the batches it is given; a vector's first value is its number."""
-
-    def __init__(self, plain: Mlp) -> None:
-        super().__init__(plain.weights, plain.biases)
-        self.batches: list[list[int]] = []
-
-    def step(self, inputs: np.ndarray, classes: np.ndarray, learning_rate: float) -> tuple:
-        assert (classes == inputs[:, 0].astype(int) % 3).all()
-        self.batches.append(inputs[:, 0].astype(int).tolist())
-        return super().step(inputs, classes, learning_rate)
-
-
 class Streamed:
     """Vectors in two blocks, with a note of who asked for a random order of the clips."""
 
@@ -141,26 +145,41 @@ class Streamed:
         yield from self.parts
 
 
-def test_every_epoch_shuffles_the_vectors_of_a_block_and_the_clips_that_train() -> None:
-    number = np.arange(50)
+def test_every_epoch_shuffles_the_vectors_of_a_block_and_the_clips_that_train(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noted: list[list[int]] = []
+
+    def note(network: Mlp, vectors: np.ndarray, classes: np.ndarray, **settings: float) -> tuple:
+        # A vector's first value is its number.
+        assert (classes == vectors[:, 0].astype(int) % 3).all()
+        for start in range(0, len(vectors), int(settings["batch"])):
+            noted.append(vectors[start:][: int(settings["batch"]), 0].astype(int).tolist())
+        return descend(network, vectors, classes, **settings)
+
+    monkeypatch.setattr(mlp_training, "descend", note)
+    first, second = 8 * GATHERED + 22, 20
+    number = np.arange(first + second)
     vectors = np.stack([number, number % 7, number % 5], axis=1) / 1.0
-    first, second = (slice(0, 30), slice(30, 50))
-    train = Streamed(*((vectors[part], number[part] % 3) for part in (first, second)))
+    train = Streamed(
+        *((vectors[part], number[part] % 3) for part in (slice(first), slice(first, None)))
+    )
     valid = Streamed((vectors[:10], number[:10] % 3))
-    noted = Noted(network(3, 4, 4, 4, 3))
-    train_mlp(
-        noted, train, valid, learning_rate=1e-4, batch=8, epochs=2, patience=9,
+    trained = train_mlp(
+        network(3, 4, 4, 4, 3), train, valid, learning_rate=1e-4, batch=8, epochs=2, patience=9,
         rng=np.random.default_rng(0),
     )  # fmt: skip
-    assert [len(batch) for batch in noted.batches] == [8, 8, 8, 6, 8, 8, 4] * 2
+    sizes = [8] * (GATHERED + 2) + [6, 8, 8, 4]
+    assert [len(batch) for batch in noted] == sizes * 2
+    assert [record.steps for record in trained.curve] == [len(sizes)] * 2
     epochs = [
-        [number for batch in noted.batches[start : start + 7] for number in batch]
-        for start in (0, 7)
+        [number for batch in part for number in batch]
+        for part in (noted[: len(sizes)], noted[len(sizes) :])
     ]
     for order in epochs:
-        assert sorted(order[:30]) == list(range(30))
-        assert sorted(order[30:]) == list(range(30, 50))
-        assert order[:30] != list(range(30))
+        assert sorted(order[:first]) == list(range(first))
+        assert sorted(order[first:]) == list(range(first, first + second))
+        assert order[:first] != list(range(first))
     assert epochs[0] != epochs[1]
     # The order of the validation clips changes nothing but the last bits.
     assert train.asked == [True, True]

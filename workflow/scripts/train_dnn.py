@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from genreflow.curves import check_converged, write_curve
 from genreflow.jeong import ClipVectors, vectors_for
-from genreflow.mlp import Mlp, mlp_tensors, train_mlp
+from genreflow.mlp import Mlp, mlp_tensors
+from genreflow.mlp_training import train_mlp
 from genreflow.models import name_normalisation, write_model
 from genreflow.partitions import read_assignments, usable
 from genreflow.runtime import Job, TrainingProgress, log, run
