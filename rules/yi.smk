@@ -39,8 +39,7 @@ rule train_expert:
             },
         ),
     shell:
-        KEEP_MEMORY
-        + command("train_expert")
+        command("train_expert")
         + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --inputs {input.inputs:q} "
         "--model {output.model:q} --curve {output.curve:q}"
@@ -70,8 +69,7 @@ rule predict_expert:
             lambda s, w: {**training_parameters(s), "batch": s.expert.batch},
         ),
     shell:
-        KEEP_MEMORY
-        + command("predict_expert")
+        command("predict_expert")
         + "--inputs-mb {resources.inputs_mb} "
         + "--model {input.model:q} --inputs {input.inputs:q} "
         "--probabilities {output.probabilities:q}"
@@ -146,8 +144,7 @@ rule train_mixer:
         ),
         rerun=rerun_arguments,
     shell:
-        KEEP_MEMORY
-        + command("train_mixer")
+        command("train_mixer")
         + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
         "--inputs {input.inputs:q} --model {output.model:q} --curve {output.curve:q} "
@@ -193,8 +190,7 @@ rule evaluate_mixture:
             },
         ),
     shell:
-        KEEP_MEMORY
-        + command("evaluate_mixture")
+        command("evaluate_mixture")
         + "--inputs-mb {resources.inputs_mb} "
         + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
         "--model {input.model:q} --inputs {input.inputs:q} "

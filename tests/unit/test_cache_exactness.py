@@ -27,6 +27,7 @@ from genreflow.mfcc import compute_mfcc
 from genreflow.modulation import compute_modulation
 from genreflow.running_median import running_median
 from genreflow.stft import compute_stft, uncentred_frames
+from genreflow.store import Packed
 from genreflow.store_layouts import LAYOUTS
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
@@ -42,7 +43,8 @@ Samples = NDArray[np.float32]
 
 def as_cached(feature: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return what a reader of the cache finds."""
-    return values.astype(LAYOUTS[feature][1])
+    dtype = LAYOUTS[feature][1]
+    return Packed.of(values).values if dtype == "uint16" else values.astype(dtype)
 
 
 def exact_stft(samples: Samples) -> Wide:
@@ -277,3 +279,5 @@ def test_loudest_usable_clip_does_not_overflow_its_cache() -> None:
     parts = separate_hpss(stft, kernel=31, power=2.0, margin=1.0, conserve="magnitude")
     for feature, values in (("stft", stft), *zip(HPSS, parts, strict=True)):
         assert np.isfinite(as_cached(feature, values)).all()
+    mel = compute_mel(stft, filters=FILTERS, top_db=80)
+    np.testing.assert_allclose(as_cached("mel_original", mel), mel, atol=1e-3)

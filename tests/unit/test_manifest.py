@@ -184,7 +184,7 @@ def test_written_clips_are_read_back(tmp_path: Path) -> None:
     assert read_clips(tmp_path / "m.csv") == clips
 
 
-@pytest.mark.parametrize(("clips", "shards"), [(2, 1), (64, 1), (65, 2), (1000, 16), (8000, 64)])
+@pytest.mark.parametrize(("clips", "shards"), [(2, 1), (128, 1), (129, 2), (1000, 8), (8000, 64)])
 def test_number_of_shards_is_a_power_of_two_of_the_collections_size(
     clips: int, shards: int
 ) -> None:
@@ -193,9 +193,9 @@ def test_number_of_shards_is_a_power_of_two_of_the_collections_size(
 
 
 def test_number_of_shards_never_falls_as_clips_are_added() -> None:
-    # 8 000, 8 001 and 8 064 clips: a mean that is rounded down would give 64, 128 and 64.
+    # From 8 192 to 8 256 clips a mean that is rounded down would give 64, 128 and 64.
     clips = some_clips(28700)
-    sizes = (4095, 4096, 4097, 8000, 8001, 8064, 28672, 28700)
+    sizes = (8191, 8192, 8193, 8255, 8256, 8257, 28672, 28700)
     numbers = [len(shard_clips(clips[:size])) for size in sizes]
     assert numbers == sorted(numbers)
     assert numbers[:6] == [64] * 6
@@ -223,7 +223,7 @@ def test_shards_do_not_depend_on_the_order_or_the_process() -> None:
         name: set(shard) for name, shard in shard_clips(clips).items()
     }
     # Written down once: python's own hash() would differ from run to run.
-    assert [len(shard) for shard in found.values()] == [30, 32, 31, 37]
+    assert [len(shard) for shard in found.values()] == [61, 69]
 
 
 @pytest.mark.parametrize("pinned", [1, 3, 8])

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 Array = npt.NDArray[np.float32]
 #: Frames, or quefrencies, that are transformed at a time, so that they stay in the cache.
@@ -32,9 +31,8 @@ def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.f
     cepstrogram = np.empty((bins, frames))
     for start in range(0, frames, BLOCK):
         logarithm = np.log(magnitude[:, start : start + BLOCK].T.astype(np.float64) + epsilon)
-        # The inverse transform of an even spectrum is a cosine transform of half of it.
-        cepstrum = scipy.fft.dct(logarithm, type=1, axis=1, overwrite_x=True)
-        np.multiply(cepstrum.T, 0.5 / (bins - 1), out=cepstrogram[:, start : start + BLOCK])
+        cepstrum = np.fft.irfft(logarithm, 2 * (bins - 1), axis=1)
+        cepstrogram[:, start : start + BLOCK] = cepstrum[:, :bins].T
     return cepstrogram
 
 

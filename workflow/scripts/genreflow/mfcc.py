@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 
 def compute_mfcc(
@@ -28,8 +27,16 @@ def compute_mfcc(
     -------
     ndarray, shape (3 n_mfcc, frames), float64
     """
-    mfcc = scipy.fft.dct(mel.astype(np.float64), type=2, norm="ortho", axis=0)[:n_mfcc]
+    mfcc = cosines(n_mfcc, len(mel)) @ mel.astype(np.float64)
     return np.concatenate([mfcc, *(delta(mfcc, delta_width, order) for order in (1, 2))])
+
+
+def cosines(rows: int, size: int) -> npt.NDArray[np.float64]:
+    """Return the first rows of the orthonormal DCT-II of so many values, shape (rows, size)."""
+    angles = np.pi / size * np.outer(np.arange(rows), np.arange(size) + 0.5)
+    scale = np.full((rows, 1), np.sqrt(2 / size))
+    scale[0] = np.sqrt(1 / size)
+    return scale * np.cos(angles)
 
 
 def delta(

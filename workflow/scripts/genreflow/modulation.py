@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 
 def compute_modulation(
@@ -32,5 +31,5 @@ def compute_modulation(
         values = 10 ** (values / 10)
     spread = values.std() if values.max() > values.min() else 0.0
     standardised = (values - values.mean()) / spread if spread else np.zeros_like(values)
-    modulation: npt.NDArray[np.float64] = np.abs(scipy.fft.rfft(standardised, axis=1))
+    modulation: npt.NDArray[np.float64] = np.abs(np.fft.rfft(standardised, axis=1))
     return modulation[:, : mel.shape[1] // 2]

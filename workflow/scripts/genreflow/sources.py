@@ -45,7 +45,7 @@ def read_shard(place: Mapping[str, Any], shard: str) -> list[ShardClip]:
     place
         ``shard_place`` of `genreflow.planning.Planned`.
     shard
-        The shard's name, such as ``002-of-016``.
+        The shard's name, such as ``002-of-008``.
     """
     published = COLLECTIONS.get(place["source"])
     known = {}

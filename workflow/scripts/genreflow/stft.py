@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 #: Frames that are transformed at a time, so that what is in between stays in the cache.
 BLOCK = 32
@@ -36,7 +35,7 @@ def compute_stft(
     window = hann(n_fft)
     magnitude = np.empty((n_fft // 2 + 1, len(frames)), np.float32)
     for start in range(0, len(frames), BLOCK):
-        spectrum = scipy.fft.rfft(frames[start : start + BLOCK] * window, axis=1)
+        spectrum = np.fft.rfft(frames[start : start + BLOCK] * window, axis=1)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         magnitude[:, start : start + BLOCK] = np.sqrt(power, out=power).T

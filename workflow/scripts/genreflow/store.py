@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ from genreflow.errors import UserError
 from genreflow.store_layouts import LAYOUTS
 
 FORMAT = "genreflow-feature"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def temporary_name(path: Path) -> Path:
@@ -28,6 +29,28 @@ def temporary_name(path: Path) -> Path:
     network file systems often refuse, is off for writers too.
     """
     return path.with_name(f".{path.name}.part")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A clip's values as ``low`` plus a number of steps: evenly rounded, with exact extremes."""
+
+    steps: npt.NDArray[np.uint16]
+    low: float
+    step: float
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.floating]) -> Packed:
+        """Return finite values in steps of a 65535th of what they span."""
+        low = float(values.min())
+        step = (float(values.max()) - low) / np.iinfo(np.uint16).max
+        steps = np.rint((values - low) / (step or 1.0))
+        return cls(steps.astype(np.uint16), low, step)
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """The values, at most half a step from those that were packed."""
+        return (self.low + self.step * self.steps.astype(np.float64)).astype(np.float32)
 
 
 class FeatureWriter:
@@ -85,6 +108,14 @@ class FeatureWriter:
         self._data = self._file.create_dataset(
             "data", (0, *shape), dtype, maxshape=(None, *shape), chunks=(1, *shape)
         )
+        self._packing = []
+        if dtype == "uint16":
+            self._packing = [
+                self._file.create_dataset(
+                    f"packing/{name}", (0,), "float64", maxshape=(None,), chunks=(512,)
+                )
+                for name in ("low", "step")
+            ]
         self._moments = []
         if moments:
             rows = shape[:-1]
@@ -107,10 +138,16 @@ class FeatureWriter:
         if values.shape != self._data.shape[1:]:  # HDF5 would repeat a row over the whole clip
             raise ValueError(f"{track_id}: shape {values.shape}, not {self._data.shape[1:]}")
         row = len(self._track_ids)
-        for dataset in (self._data, *self._moments):
+        for dataset in (self._data, *self._packing, *self._moments):
             dataset.resize(row + 1, axis=0)
-        stored = values.astype(self._data.dtype)
-        self._data[row] = stored
+        if self._packing:
+            packed = Packed.of(values)
+            self._data[row] = packed.steps
+            self._packing[0][row], self._packing[1][row] = packed.low, packed.step
+            stored = packed.values
+        else:
+            stored = values.astype(self._data.dtype)
+            self._data[row] = stored
         self._track_ids.append(track_id)
         if self._moments:
             part = stored[..., moments_over].astype(np.float64)
@@ -169,14 +206,15 @@ class FeatureFile:
         found = (self.attributes.get("format"), self.attributes.get("format_version"))
         if found != (FORMAT, FORMAT_VERSION):
             raise UserError(
-                f"the file is {found[0]!r}, version {found[1]!r}.",
+                f"the file is {found[0]!r}, version {found[1]}.",
                 where=str(path),
                 expected=f"{FORMAT!r}, version {FORMAT_VERSION}",
                 hint="delete the file and run again: Snakemake makes it anew.",
             )
         self.track_ids: list[str] = self._file["track_id"].asstr()[:].tolist()
-        self.data: h5py.Dataset = self._file["data"]
-        self.shape: tuple[int, ...] = self.data.shape[1:]
+        self._data: h5py.Dataset = self._file["data"]
+        self._packing = self._file.get("packing")
+        self.shape: tuple[int, ...] = self._data.shape[1:]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -186,7 +224,15 @@ class FeatureFile:
 
     def __iter__(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         for row, track_id in enumerate(self.track_ids):
-            yield track_id, self.data[row]
+            yield track_id, self.clip(row)
+
+    def clip(self, row: int) -> npt.NDArray[Any]:
+        """Return the values of a clip."""
+        stored: npt.NDArray[Any] = self._data[row]
+        if self._packing is None:
+            return stored
+        low, step = (float(self._packing[name][row]) for name in ("low", "step"))
+        return Packed(stored, low, step).values
 
     def moments(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
         """Return a clip's sums, sums of squares and how many values each is of."""
@@ -229,8 +275,7 @@ class FeatureSet:
     def clip(self, track_id: str) -> npt.NDArray[Any]:
         """Return the cached values of a clip."""
         shard, row = self._places[track_id]
-        values: npt.NDArray[Any] = shard.data[row]
-        return values
+        return shard.clip(row)
 
     def moments(
         self, track_id: str
