@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+#: As the rules let jobs keep their memory.
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000"}
 REPOSITORY = Path(__file__).resolve().parents[2]
 MIB = 1024**2
 
@@ -26,15 +28,20 @@ class Run:
     peak_mib: float
 
 
-def run(command: Sequence[str | Path], *, folder: Path) -> Run:
-    """Run a command in a folder; one that fails ends the benchmark with the end of its output."""
-    # Bytecode is neither written nor counted, as in the tests; memory is kept by trainings alone.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    environment = {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
+def run(
+    command: Sequence[str | Path], *, folder: Path, environment: Mapping[str, str] | None = None
+) -> Run:
+    """Run a command in a folder; one that fails ends the benchmark with the end of its output.
+
+    What is set about memory is not handed on, but what ``environment`` says is.
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    # Bytecode is neither written nor counted, as in the tests.
+    variables = {**others, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         started = time.monotonic()
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
