@@ -28,13 +28,15 @@ def mixer_weights(job: Job, track_ids: list[str]) -> np.ndarray:
     recurrent = params["system"] == "MoER"
     make_deterministic(1 if recurrent else params["threads"])
     network, statistics, description = network_from_model(job.path("model"))
-    network.to(choose_device(params["device"]))
+    device = choose_device(params["device"])
+    network.to(device)
     with FeatureSet(job.paths("inputs")) as features:
         inputs = ClipInputs(
             features,
             track_ids,
             normalise=input_normaliser(description["normalisation"], statistics),
             memory_gb=job.number("inputs-mb") / 1000,
+            device=device,
         )
         return predict_probabilities(
             network, inputs, prepare=frames if recurrent else image, batch=params["batch"]

@@ -21,7 +21,8 @@ def main(job: Job) -> None:
     params = job.params
     make_deterministic(params["threads"])
     network, statistics, description = network_from_model(job.path("model"))
-    network.to(choose_device(params["device"]))
+    device = choose_device(params["device"])
+    network.to(device)
     with FeatureSet(job.paths("inputs")) as features:
         track_ids = features.track_ids
         inputs = ClipInputs(
@@ -29,6 +30,7 @@ def main(job: Job) -> None:
             track_ids,
             normalise=input_normaliser(description["normalisation"], statistics),
             memory_gb=job.number("inputs-mb") / 1000,
+            device=device,
         )
         probabilities = predict_probabilities(network, inputs, prepare=image, batch=params["batch"])
     write_arrays(

@@ -69,6 +69,7 @@ def batch_statistics_experts(
             track_ids,
             normalise=input_normaliser(description["normalisation"], statistics),
             memory_gb=memory_gb,
+            device=cached.device,
         )
         prepared.append((network, source))
 
@@ -78,7 +79,7 @@ def batch_statistics_experts(
         with torch.no_grad():
             return torch.stack(
                 [
-                    torch.softmax(network(image(source.batch(rows).to(cached.device))), 1)
+                    torch.softmax(network(image(source.batch(rows))), 1)
                     for network, source in prepared
                 ],
                 dim=1,

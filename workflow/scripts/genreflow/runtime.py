@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from genreflow import __version__
 from genreflow.curves import EpochRecord
@@ -117,7 +117,7 @@ class TrainingProgress:
         self._title, self._epochs, self._unit = title, epochs, unit
         self._started = self._last = time.monotonic()
 
-    def step(self, done: int, total: int, loss: float) -> None:
+    def step(self, done: int, total: int, loss: SupportsFloat) -> None:
         """Report clips done of the whole training, and the epoch's mean loss so far."""
         now = time.monotonic()
         if now - self._last < INTERVAL:
@@ -126,7 +126,7 @@ class TrainingProgress:
         rate = done / (now - self._started)
         log.info(
             "%s: %.0f %%, loss %.4f, %.1f %s/s, at most %s left",
-            self._title, 100 * done / total, loss, rate, self._unit,
+            self._title, 100 * done / total, float(loss), rate, self._unit,
             format_seconds((total - done) / rate),
         )  # fmt: skip
 

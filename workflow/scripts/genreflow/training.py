@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,17 @@ ADAM_EPSILON = 1e-7
 #: Below this a mixture's probability is clipped before the logarithm (Keras's epsilon).
 SMALLEST_PROBABILITY = 1e-7
 
+CPU = torch.device("cpu")
+
 #: From logits, the rows they belong to and whether this is training: loss a clip, class scores.
 Objective = Callable[[Tensor, npt.NDArray[np.int64], bool], tuple[Tensor, Tensor]]
 
 
 class ClipInputs:
     """Network inputs by row, kept in memory when they fit and else read from the caches.
+
+    A GPU keeps them in its own memory, where a step finds them without waiting for the host, if
+    they leave half of what is free to the training.
 
     Parameters
     ----------
@@ -39,6 +44,8 @@ class ClipInputs:
         From cached values (rows, columns) to the network's input, float32.
     memory_gb
         Inputs larger than this are read again for every batch.
+    device
+        Where the batches are wanted.
     """
 
     def __init__(
@@ -48,16 +55,20 @@ class ClipInputs:
         *,
         normalise: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
         memory_gb: float,
+        device: torch.device = CPU,
     ) -> None:
         self._features = features
+        self._device = device
         self._track_ids = list(track_ids)
         self._normalise = normalise
         size = 4 * len(self._track_ids) * int(np.prod(features.shape))
         self._kept = None
         if size <= memory_gb * 1e9:
-            self._kept = np.empty((len(self._track_ids), *features.shape), np.float32)
+            kept = np.empty((len(self._track_ids), *features.shape), np.float32)
             for row in range(len(self._track_ids)):
-                self._kept[row] = self._read(row)
+                kept[row] = self._read(row)
+            fits = device.type != "cuda" or size <= torch.cuda.mem_get_info(device)[0] / 2
+            self._kept = torch.from_numpy(kept).to(device if fits else CPU)
 
     def __len__(self) -> int:
         return len(self._track_ids)
@@ -66,10 +77,10 @@ class ClipInputs:
         return self._normalise(self._features.clip(self._track_ids[row]))
 
     def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
-        """Return the inputs of some rows, shape (clips, rows, columns)."""
+        """Return the inputs of some rows on the device, shape (clips, rows, columns)."""
         if self._kept is not None:
-            return torch.from_numpy(self._kept[rows])
-        return torch.from_numpy(np.stack([self._read(int(row)) for row in rows]))
+            return self._kept[torch.from_numpy(rows)].to(self._device)
+        return torch.from_numpy(np.stack([self._read(int(row)) for row in rows])).to(self._device)
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,7 @@ def training_set(
         track_ids,
         normalise=input_normaliser(normalisation, statistics),
         memory_gb=memory_gb,
+        device=device,
     )
     classes = torch.tensor([labels.index(clip.label) for clip in clips], device=device)
     return TrainingSet(track_ids, inputs, classes, train, valid, statistics)
@@ -230,7 +242,7 @@ def train_network(
     decay: float,
     model: Literal["lowest_val_loss", "val_accuracy", "last"],
     seed: int,
-    report_step: Callable[[int, int, float], Any] = lambda done, total, loss: None,
+    report_step: Callable[[int, int, SupportsFloat], Any] = lambda done, total, loss: None,
     report_epoch: Callable[[EpochRecord], Any] = lambda record: None,
 ) -> tuple[int, list[EpochRecord]]:
     """Train with Adam, rate lr / (1 + decay step), and leave the chosen epoch's weights.
@@ -244,7 +256,8 @@ def train_network(
     model
         Which epoch's weights are kept.
     report_step
-        Called with the clips done, the clips of the whole training, and the last loss.
+        Called with the clips done, the clips of the whole training, and the epoch's mean loss so
+        far, which is on the device until somebody asks for its value.
 
     Returns
     -------
@@ -262,27 +275,35 @@ def train_network(
     total = epochs * len(data.train)
     for epoch in range(1, epochs + 1):
         network.train()
-        loss_sum, correct, rate = 0.0, 0, learning_rate
-        done = 0
+        # Sums on the device: asking for a number in every step would let a GPU wait.
+        loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        correct = torch.zeros((), dtype=torch.int64, device=device)
+        rate, done = learning_rate, 0
         for rows in batches(rng.permutation(data.train), batch):
             rate = learning_rate / (1 + decay * step)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-            logits = network(prepare(data.inputs.batch(rows).to(device)))
+            logits = network(prepare(data.inputs.batch(rows)))
             losses, scores = objective(logits, rows, True)
             losses.mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             step += 1
             done += len(rows)
-            loss_sum += float(losses.detach().sum())
-            correct += int((scores.argmax(1) == data.classes[rows]).sum())
+            loss_sum += losses.detach().sum()
+            correct += (scores.argmax(1) == data.classes[rows]).sum()
             report_step((epoch - 1) * len(data.train) + done, total, loss_sum / done)
         valid_loss, valid_accuracy = evaluate_network(
             network, data, objective, prepare=prepare, rows=data.valid, batch=batch
         )
         record = EpochRecord(
-            epoch, step, rate, loss_sum / done, correct / done, valid_loss, valid_accuracy
+            epoch,
+            step,
+            rate,
+            float(loss_sum) / done,
+            int(correct) / done,
+            valid_loss,
+            valid_accuracy,
         )
         curve.append(record)
         report_epoch(record)
@@ -308,12 +329,11 @@ def evaluate_network(
     batch: int,
 ) -> tuple[float, float]:
     """Return mean loss and accuracy over some rows, in evaluation mode."""
-    device = next(network.parameters()).device
     network.eval()
     loss, correct = 0.0, 0
     with torch.inference_mode():
         for chunk in batches(rows, batch):
-            logits = network(prepare(data.inputs.batch(chunk).to(device)))
+            logits = network(prepare(data.inputs.batch(chunk)))
             losses, scores = objective(logits, chunk, False)
             loss += float(losses.sum())
             correct += int((scores.argmax(1) == data.classes[chunk]).sum())
@@ -324,11 +344,10 @@ def predict_probabilities(
     network: nn.Module, inputs: ClipInputs, *, prepare: Callable[[Tensor], Tensor], batch: int
 ) -> npt.NDArray[np.float32]:
     """Return the softmax output of every row in evaluation mode, shape (clips, outputs)."""
-    device = next(network.parameters()).device
     network.eval()
     parts = []
     with torch.inference_mode():
         for rows in batches(np.arange(len(inputs)), batch):
-            logits = network(prepare(inputs.batch(rows).to(device)))
+            logits = network(prepare(inputs.batch(rows)))
             parts.append(torch.softmax(logits, 1).cpu().numpy())
     return np.concatenate(parts)
