@@ -19,7 +19,14 @@ from page import exceeded, page, table
 BENCHMARKS = (
     ("planning", "plan_runs"),
     ("planning", "repeat_finished_runs"),
+    ("stage", "measure_growth"),
+    ("stage", "compare_whole_stage"),
     ("features", "compare_with_librosa"),
+    ("storage", "measure_storage"),
+    ("storage", "measure_starts"),
+    ("small_networks", "compare_with_torch"),
+    ("small_networks", "measure_memory"),
+    ("experts", "compare_with_torch"),
     ("training", "measure_steps"),
 )
 

@@ -10,11 +10,11 @@ from itertools import pairwise
 from statistics import median
 
 import torch
-from features import SETTINGS
 from genreflow.networks import build_network
 from genreflow.training import image
 from measuring import KEPT, REPOSITORY, run, spread
 from page import Bounded, Row, Section
+from sound import SETTINGS
 from torch import Tensor, nn
 from torch.nn import functional
 

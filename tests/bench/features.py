@@ -8,7 +8,6 @@ import librosa
 import numpy as np
 import numpy.typing as npt
 from genreflow.cepstrum import compute_cepstral_modulation, compute_cepstrogram
-from genreflow.config import Settings
 from genreflow.hpss import separate_hpss
 from genreflow.mel import compute_mel, mel_filters
 from genreflow.mfcc import compute_mfcc
@@ -16,22 +15,10 @@ from genreflow.modulation import compute_modulation
 from genreflow.stft import compute_stft, uncentred_frames
 from measuring import spread, times
 from page import Bounded, Section
+from sound import RATE, SETTINGS, music
 from threadpoolctl import threadpool_limits
 
 ROUNDS = 5
-SETTINGS = Settings()
-RATE = SETTINGS.audio.sample_rate
-
-
-def music() -> npt.NDArray[np.float32]:
-    """Return 30 s of tones, clicks and noise that swell and fade."""
-    random = np.random.default_rng(0)
-    seconds = np.arange(SETTINGS.clip_samples) / RATE
-    tones = sum(np.sin(2 * np.pi * f * seconds) / f for f in (110, 221, 440, 1319, 3520))
-    samples = 20 * np.asarray(tones) * np.exp(-3 * (seconds % 0.5))
-    samples[:: RATE // 4] += 0.5
-    samples += 0.02 * random.standard_normal(samples.size) * (1 + np.sin(seconds))
-    return (samples / np.abs(samples).max()).astype(np.float32)
 
 
 def librosa_yi(samples: npt.NDArray[np.float32]) -> None:

@@ -12,11 +12,11 @@ from statistics import median
 
 import numpy as np
 import torch
-from features import SETTINGS
 from genreflow.mlp import Array, Mlp
 from genreflow.mlp_training import Classes, train_mlp
 from measuring import REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
+from sound import SETTINGS
 from threadpoolctl import threadpool_limits
 from torch import nn
 

@@ -1,6 +1,7 @@
 """The feature stage as users run it: beside librosa in memory, and as collections grow.
 
-The clips are generated, half a minute of 16-bit audio at 22 050 Hz each, as GTZAN's are.
+The clips are generated, half a minute of 16-bit audio at 22 050 Hz each, as GTZAN's are.  Nothing
+large is imported here, since the memory of a process that is started counts what this one has.
 """
 
 from __future__ import annotations
@@ -16,16 +17,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-import librosa
-import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
 import yaml
-from features import RATE, SETTINGS, librosa_jeong, librosa_yi, music
 from genreflow.audio import decode, prepare_clip
 from measuring import REPOSITORY, Run, spread, times
 from page import Bounded, Row, Section
 from planning import planned_jobs, snakemake
+from sound import RATE, SETTINGS, music
 from threadpoolctl import threadpool_limits
 
 ROUNDS = 3
@@ -88,6 +87,9 @@ def run_stage(clips: int, *, cores: int, shards: int | None = None) -> Stage:
 
 def librosa_features(path: Path) -> None:
     """Compute both papers' features of a file in memory, and write nothing."""
+    import librosa
+    from features import librosa_jeong, librosa_yi
+
     with threadpool_limits(1):
         samples, _ = librosa.load(path, sr=RATE)
         librosa_yi(samples)
@@ -248,6 +250,8 @@ def mp3_seconds() -> float:
 
 def plot(stages: Sequence[Stage]) -> None:
     """Draw time and memory by clips."""
+    import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for cores, marker in ((1, "o"), (2, "s")):
         own = [each for each in stages if each.cores == cores]

@@ -10,7 +10,6 @@ from statistics import median
 
 import numpy as np
 import numpy.typing as npt
-from features import RATE, SETTINGS, music
 from genreflow.cepstrum import compute_cepstral_modulation, compute_cepstrogram
 from genreflow.hpss import separate_hpss
 from genreflow.mel import compute_mel, mel_filters
@@ -21,6 +20,7 @@ from genreflow.store import FeatureFile, FeatureWriter
 from genreflow.store_layouts import LAYOUTS
 from measuring import REPOSITORY, run, times
 from page import Bounded, Row, Section
+from sound import RATE, SETTINGS, music
 
 ROUNDS = 3
 CLIPS = 20

@@ -6,15 +6,12 @@ import os
 from math import ceil
 from statistics import median
 
-import numpy as np
 import torch
 from genreflow.config import Settings
-from genreflow.mlp import Mlp
 from genreflow.networks import build_network
 from genreflow.training import choose_device, image
 from measuring import spread, times
 from page import Row, Section
-from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.nn import functional
 
@@ -46,16 +43,6 @@ def measure_steps() -> list[Section]:
                 "evaluation of 16 clips [s]": spread(evaluation),
             }
         )
-    for name, inputs in (("SF", 513), ("TF", 108)):
-        found = small_step_times(inputs)
-        steps.append(
-            {
-                "network": f"{name}, 100 vectors",
-                "threads": 1,
-                "training step of 16 clips [s]": f"{spread(found, 1e6)} µs a step",
-                "evaluation of 16 clips [s]": "",
-            }
-        )
     seconds |= {name: seconds[measured] for name, measured in SAME_SIZE.items()}
     hours: list[Row] = []
     for collection, trainings in (("GTZAN", GTZAN), ("FMA-small", FMA_SMALL)):
@@ -73,7 +60,7 @@ def measure_steps() -> list[Section]:
         Section(
             "Training steps",
             f"{where}, a clip of 30 s, the papers' sizes: the median of {ROUNDS} steps, with the "
-            "smallest and the largest.\nThe small networks of Jeong 2016 always run on the CPU."
+            "smallest and the largest."
             + ("" if kept else "\nMemory was returned to the system between the steps."),
             steps,
         ),
@@ -149,21 +136,3 @@ def evaluate(network: nn.Module, inputs: torch.Tensor) -> None:
 def _finish(inputs: torch.Tensor) -> None:
     if inputs.is_cuda:
         torch.cuda.synchronize()
-
-
-def small_step_times(inputs: int) -> list[float]:
-    """Return the seconds a step of a small network, in each of some rounds of many."""
-    random = np.random.default_rng(0)
-    network = Mlp.initialise(
-        [inputs, *SETTINGS.dnn.hidden, 10], initialisation="glorot_uniform", rng=random
-    )
-    vectors = random.standard_normal((SETTINGS.dnn.batch, inputs)).astype(np.float32)
-    classes = np.arange(SETTINGS.dnn.batch) % 10
-    count = 500
-
-    def steps() -> None:
-        for _ in range(count):
-            network.step(vectors, classes, SETTINGS.dnn.learning_rate)
-
-    with threadpool_limits(1):
-        return [value / count for value in times({"steps": steps}, rounds=ROUNDS)["steps"]]

@@ -12,9 +12,10 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "bench"))
 
-from measuring import run  # noqa: E402
+from measuring import Run, run  # noqa: E402
 from page import Bounded, Row, Section, exceeded, page, show, table  # noqa: E402
 from planning import COLLECTIONS, planned_jobs  # noqa: E402
+from stage import Stage, exponent, marginal_costs  # noqa: E402
 
 
 @pytest.fixture
@@ -78,3 +79,14 @@ def test_guide_has_the_benchmarks_numbers_of_jobs() -> None:
         number = int(jobs.replace(" ", ""))
         rounded = show(round(number, 2 - len(str(number))))
         assert re.search(rf"{collection.name} with [^,]*?{rounded}\b", guide), rounded
+
+
+def test_growth_is_fitted_by_its_exponent_and_by_its_cost_a_clip_and_a_job() -> None:
+    sizes = (50, 100, 200, 400)
+    assert exponent(sizes, [3 * size**0.8 for size in sizes]) == pytest.approx(0.8)
+    stages = [
+        Stage(clips, cores, 1, jobs, Run("", (0.1 * clips + 0.5 * jobs) / cores, 0.0, 0.0), 0.0)
+        for cores in (1, 2)
+        for clips, jobs in zip(sizes, (13, 13, 24, 46), strict=True)
+    ]
+    assert marginal_costs(stages) == pytest.approx((0.1, 0.5))
