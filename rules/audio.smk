@@ -76,7 +76,7 @@ rule resample_audio:
         rendered_audio,
         clips="results/{dataset}/shards/{shard}.csv",
     output:
-        audio="results/{dataset}/features/audio/{shard}.h5",
+        audio=intermediate("audio", "results/{dataset}/features/audio/{shard}.h5"),
         report="results/{dataset}/audio_reports/{shard}.csv",
     log:
         "results/logs/resample_audio/{dataset}/{shard}.log",

@@ -41,7 +41,13 @@ CONDA = any(
     for method in workflow.deployment_settings.deployment_method
 )
 PYTHON = "python" if CONDA else shlex.quote(sys.executable)
-FEATURES = list(LAYOUTS)
+#: What the target `features` asks for: the others are made on the way there.  If it asked for those
+#: that stay, one that was dropped before would be made again, and everything behind it.
+FEATURES = [
+    feature
+    for feature in LAYOUTS
+    if feature not in ("audio", "hpss_harmonic", "hpss_percussive")
+]
 #: An expert's input among the features.
 INPUTS = {name: f"mel_{name}" for name in ("original", "harmonic", "percussive")}
 INPUTS |= {"modulation": "modulation", "mfcc": "mfcc"}
@@ -89,7 +95,7 @@ for experiment in CONFIG.experiments:
 wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)) or "none",
     shard=r"\d{3}-of-\d{3}",
-    feature="|".join(FEATURES),
+    feature="|".join(LAYOUTS),
     partition=r"(split|random|cv10|fault_filtered|official)\w*",
     fold=r"\d+",
     seed=r"\d+",
@@ -126,6 +132,11 @@ def command(script):
         + script
         + ".py --params {params.config:q} --log {log:q} "
     )
+
+
+def intermediate(name, path):
+    """Return an output that is removed after its last use, unless the key `keep` names it."""
+    return path if name in CONFIG.keep else temp(path)
 
 
 def growing(amount):

@@ -11,8 +11,12 @@ rule separate_hpss:
     input:
         stft="results/{dataset}/features/stft/{shard}.h5",
     output:
-        harmonic="results/{dataset}/features/hpss_harmonic/{shard}.h5",
-        percussive="results/{dataset}/features/hpss_percussive/{shard}.h5",
+        harmonic=intermediate(
+            "hpss", "results/{dataset}/features/hpss_harmonic/{shard}.h5"
+        ),
+        percussive=intermediate(
+            "hpss", "results/{dataset}/features/hpss_percussive/{shard}.h5"
+        ),
     log:
         "results/logs/separate_hpss/{dataset}/{shard}.log",
     benchmark:

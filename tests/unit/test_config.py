@@ -101,6 +101,10 @@ def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
         ({"experiments": None}, ["`experiments` is None"]),
         ({"expert": {"channels": [64, 128]}}, ["`expert.channels`", "5"]),
         ({"dnn": {"hidden": [50, 0]}}, ["`dnn.hidden.1` is 0"]),
+        ({"keep": ["audio", "hps"]}, ["`keep.1` is 'hps'", "audio, hpss", "did you mean `hpss`?"]),
+        ({"keep": ["stft"]}, ["`keep.0` is 'stft'", "one of audio, hpss"]),
+        ({"keep": "audio"}, ["`keep` is 'audio'", "list"]),
+        ({"keep": None}, ["`keep` is None", "list"]),
     ],
 )  # fmt: skip
 def test_bad_value_is_named_with_what_would_be_right(
@@ -162,6 +166,13 @@ def test_datasets_and_experiments_replace_the_defaults_and_other_keys_are_merged
     assert list(config.datasets) == ["mine"]
     assert [experiment.dataset for experiment in config.experiments] == ["mine"]
     assert (config.stft.hop, config.stft.n_fft) == (256, 1024)
+
+
+def test_caches_to_keep_are_a_list_for_all_datasets() -> None:
+    assert load(DEFAULTS, {}).keep == ["audio", "hpss"]
+    assert load(DEFAULTS, {"keep": []}).keep == []
+    own = {"datasets": {"m": {**MINE, "settings": {"keep": []}}}, "experiments": []}
+    assert "unknown key `keep`" in refusal(own)
 
 
 def test_no_experiments_are_allowed_but_must_be_said() -> None:

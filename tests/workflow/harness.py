@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import yaml
 from snakemake import cli
@@ -89,8 +91,18 @@ def run_snakemake(
     return Outcome(result.returncode, result.stdout + result.stderr)
 
 
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is so, while a process is running."""
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, "the run ended before it could be stopped"
+        time.sleep(0.05)
+    pytest.fail("it took more than a minute")
+
+
 def planned_jobs(outcome: Outcome) -> Counter[str]:
-    """Return how many jobs of each rule a dry run names."""
+    """Return how many jobs of each rule a run names, dry or not."""
     assert outcome.status == 0, outcome.output[-3000:]
     return Counter(
         line.split()[1].rstrip(":")

@@ -294,6 +294,22 @@ def pretended_downloads(home: Path) -> Run:
     return pretend(home / "downloaded", downloaded())
 
 
+@pytest.fixture
+def dropped(pretended: Run) -> Iterator[Run]:
+    """The pretended run without the caches that the key `keep` can drop."""
+    caches = [
+        path
+        for feature in ("audio", "hpss_harmonic", "hpss_percussive")
+        for path in pretended.folder.glob(f"results/*/features/{feature}")
+    ]
+    assert len(caches) == 6
+    for path in caches:
+        path.rename(path.with_name(f"no {path.name}"))
+    yield pretended
+    for path in caches:
+        path.with_name(f"no {path.name}").rename(path)
+
+
 def pretend(folder: Path, config: Config) -> Run:
     folder.mkdir()
     pretend_run(folder, config, *TARGETS)
@@ -346,6 +362,34 @@ def test_a_setting_of_a_dataset_reruns_nothing_of_the_others(pretended: Run, key
     rerun = SETTINGS[key]
     own = Rerun(rerun.first, rerun.partitions, within="dataset")
     pretended.check(own, found, dataset="music")
+
+
+# Caches that are not kept.
+
+
+@pytest.mark.parametrize("keep", [[], ["audio"], ["hpss"]])
+def test_which_caches_are_kept_reruns_nothing(pretended: Run, keep: list[str]) -> None:
+    pretended.check(TOP["keep"], pretended.config | {"keep": keep})
+
+
+@pytest.mark.parametrize(
+    ("key", "again"),
+    [
+        ("audio.resampler", ()),
+        ("stft.n_fft", ("resample_audio",)),
+        ("cepstrum.epsilon", ()),
+        ("hpss.kernel", ()),
+        ("mel.n_mels", ("separate_hpss",)),
+        ("mfcc.n_mfcc", ()),
+        ("expert.epochs", ()),
+    ],
+)
+def test_of_dropped_caches_a_key_remakes_what_it_needs(
+    dropped: Run, key: str, again: tuple[str, ...]
+) -> None:
+    rerun = SETTINGS[key]
+    config = changed(dropped.config, key, VALUES[key]) | {"keep": []}
+    dropped.check(replace(rerun, first=(*rerun.first, *again)), config)
 
 
 # Other changes: each returns what the jobs are limited to.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import music_configuration, run_snakemake, snakemake_command, write_music
+from harness import (
+    music_configuration,
+    run_snakemake,
+    snakemake_command,
+    wait_for,
+    write_music,
+)
 
 TARGET = "results/music/features/audio/000-of-001.h5"
 #: In ffmpeg's place: holds up the job at the clip that libsndfile can't read.
@@ -30,16 +34,6 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (programs / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", str(programs), prepend=":")
     return gate
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
-    """Wait until something is so, while a process is running."""
-    for _ in range(1200):
-        if condition():
-            return
-        assert process.poll() is None, "the run ended before it could be stopped"
-        time.sleep(0.05)
-    pytest.fail("it took more than a minute")
 
 
 def test_second_run_is_refused_and_a_killed_one_leaves_nothing(tmp_path: Path, gate: Path) -> None:

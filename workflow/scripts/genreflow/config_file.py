@@ -132,6 +132,7 @@ Another value of a dataset's key gives other clips, and another folder `download
 
 The keys of a published collection are changed when its clips come from another folder, or its lists are left out.
 An archive, lists or metadata in another place, or downloaded instead, run nothing again but `write_run_config`.
+Nor does another `keep`, whichever of its caches are there.
 
 {datasets}
 ## Experiments
@@ -141,6 +142,17 @@ What was never made is made.
 Of what is there, this runs again, and `write_report` and `write_run_config` as well:
 
 {experiments}
+## Caches that are not kept
+
+A cache that was dropped (`keep`) is made again when a job of the tables on this page reads it:
+
+| dropped | where this runs | this runs as well |
+| --- | --- | --- |
+| `audio` | `compute_stft` | `resample_audio`, and `collect_quarantine` behind it |
+| `hpss` | `compute_mel` (harmonic, percussive) | `separate_hpss` |
+
+One job makes both parts of `hpss`, so where one of its two mel spectrograms is new, as with a system that is added, the other is made again, and what follows.
+
 ## Other changes
 
 A dataset, partition, system or seed that is added has its own jobs besides.
@@ -170,7 +182,8 @@ def render_config() -> str:
                 lines += _entry(key, inner, "  ")
         else:
             lines += ["", *_entry(name, field, "")]
-    lines += ["", *_entry("downloads", Config.model_fields["downloads"], "")]
+    for name in TOP:
+        lines += ["", *_entry(name, Config.model_fields[name], "")]
     return "\n".join(lines) + "\n" + DEMO
 
 

@@ -259,6 +259,7 @@ DATASETS: Final[dict[str, Rerun]] = {
 #: By key that is neither a setting nor of one dataset.
 TOP: Final[dict[str, Rerun]] = {
     "downloads": _shown("retrieve_collection", "retrieve_annotations"),
+    "keep": Rerun(("write_run_config",)),
 }
 
 _ADDED = _shown("make_tables", new=True)
