@@ -127,6 +127,40 @@ def test_clips_are_read_once_when_they_fit_in_memory_and_else_for_every_batch(
         assert len(read) == expected
 
 
+@pytest.mark.parametrize("memory_gb", [1, 1e-9])
+def test_batches_are_on_the_device_that_is_asked_for(
+    features: FeatureSet, memory_gb: float
+) -> None:
+    inputs = ClipInputs(
+        features, features.track_ids, normalise=plain, memory_gb=memory_gb,
+        device=torch.device("meta"),
+    )  # fmt: skip
+    found = inputs.batch(np.array([3, 4]))
+    assert found.device.type == "meta"
+    assert found.shape == (2, *SHAPE)
+
+
+@pytest.mark.parametrize(("free", "kept_on"), [(10**9, "meta"), (10, "cpu")])
+def test_a_gpu_without_room_leaves_the_inputs_to_the_host(
+    features: FeatureSet, monkeypatch: pytest.MonkeyPatch, free: int, kept_on: str
+) -> None:
+    class Gpu:
+        """Looks like a GPU where its kind is asked for, and holds nothing."""
+
+        type = "cuda"
+
+    placed = []
+
+    def to(tensor: torch.Tensor, device: object) -> torch.Tensor:
+        placed.append("meta" if isinstance(device, Gpu) else str(device))
+        return tensor
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 2 * 10**9))
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    ClipInputs(features, features.track_ids, normalise=plain, memory_gb=1, device=Gpu())
+    assert placed == [kept_on]
+
+
 def test_rate_falls_with_the_step(features: FeatureSet) -> None:
     _, _, curve = train(features, decay=0.5)
     # Two steps an epoch; the last step of epoch e has number 2 e - 1, counted from 0.
