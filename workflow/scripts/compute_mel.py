@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from genreflow.mel import compute_mel, mel_filters
 from genreflow.runtime import Job, run
 from genreflow.store import FeatureFile, FeatureWriter
@@ -31,10 +30,7 @@ def main(job: Job) -> None:
             moments=True,
         ) as out:
             for track_id, values in magnitude:
-                spectrogram = compute_mel(
-                    values.astype(np.float32), filters=filters, top_db=mel["top_db"]
-                )
-                out.append(track_id, spectrogram)
+                out.append(track_id, compute_mel(values, filters=filters, top_db=mel["top_db"]))
 
 
 if __name__ == "__main__":

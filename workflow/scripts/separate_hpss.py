@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-import numpy as np
 from genreflow.hpss import separate_hpss
 from genreflow.runtime import Job, run
 from genreflow.store import FeatureFile, FeatureWriter
@@ -29,7 +28,7 @@ def main(job: Job) -> None:
             for part in ("harmonic", "percussive")
         ]
         for track_id, magnitude in stft:
-            parts = separate_hpss(magnitude.astype(np.float32), **hpss)
+            parts = separate_hpss(magnitude, **hpss)
             for out, part in zip(outputs, parts, strict=True):
                 out.append(track_id, part)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
 #: Power below which the logarithm is not taken (librosa's amin).
 SMALLEST_POWER = 1e-10
 
@@ -57,14 +56,14 @@ def mel_to_hz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def compute_mel(
-    magnitude: Array, *, filters: npt.NDArray[np.float64], top_db: float
+    magnitude: npt.NDArray[np.floating], *, filters: npt.NDArray[np.float64], top_db: float
 ) -> npt.NDArray[np.float64]:
     """Return a mel spectrogram in dB (Yi 2019, section IV.B).
 
     Parameters
     ----------
     magnitude
-        Magnitude spectrogram, shape (bins, frames); the filters apply to its square.
+        Magnitude spectrogram, shape (bins, frames); the filters apply to its square, in float64.
     filters
         Shape (bands, bins).
     top_db

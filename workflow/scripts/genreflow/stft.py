@@ -36,8 +36,9 @@ def compute_stft(
     magnitude = np.empty((n_fft // 2 + 1, len(frames)), np.float32)
     for start in range(0, len(frames), BLOCK):
         spectrum = np.fft.rfft(frames[start : start + BLOCK] * window, axis=1)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
+        parts = spectrum.view(np.float64)
+        np.square(parts, out=parts)
+        power = parts[:, ::2] + parts[:, 1::2]
         magnitude[:, start : start + BLOCK] = np.sqrt(power, out=power).T
     return magnitude
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from genreflow.store_layouts import LAYOUTS
 
 FORMAT = "genreflow-feature"
 FORMAT_VERSION = 2
+#: Rows that are summed at a time, so that they stay in the processor's cache.
+BLOCK = 32
 
 
 def temporary_name(path: Path) -> Path:
@@ -116,7 +117,7 @@ class FeatureWriter:
                 )
                 for name in ("low", "step")
             ]
-        self._moments = []
+        self._moments, self._count = [], 0
         if moments:
             rows = shape[:-1]
             self._moments = [
@@ -129,7 +130,6 @@ class FeatureWriter:
                 )
                 for name in ("sum", "sum_squares")
             ]
-            self._file["moments"].attrs["count"] = 0
 
     def append(
         self, track_id: str, values: npt.NDArray[Any], *, moments_over: slice = slice(None)
@@ -146,25 +146,25 @@ class FeatureWriter:
             self._packing[0][row], self._packing[1][row] = packed.low, packed.step
             stored = packed.values
         else:
-            stored = values.astype(self._data.dtype)
+            stored = values.astype(self._data.dtype, copy=False)
             self._data[row] = stored
         self._track_ids.append(track_id)
         if self._moments:
-            part = stored[..., moments_over].astype(np.float64)
-            self._moments[0][row] = part.sum(axis=-1)
-            self._moments[1][row] = np.square(part).sum(axis=-1)
-            self._file["moments"].attrs["count"] = part.shape[-1]
+            part = stored[..., moments_over]
+            for moment, sums in zip(self._moments, _row_moments(part), strict=True):
+                moment[row] = sums
+            self._count = part.shape[-1]
 
     def close(self) -> None:
         """Complete the file and give it its final name."""
+        if self._moments:
+            self._file["moments"].attrs["count"] = self._count
         self._file.create_dataset(
             "track_id",
             data=np.array(self._track_ids, dtype=object),
             dtype=h5py.string_dtype("utf-8"),
         )
         self._file.close()
-        with self._temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
         self._temporary.replace(self._path)
 
     def __enter__(self) -> Self:
@@ -181,6 +181,19 @@ class FeatureWriter:
         else:
             self._file.close()
             self._temporary.unlink(missing_ok=True)
+
+
+def _row_moments(
+    values: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the sums over the last axis of values and of their squares, in float64."""
+    rows = values.reshape(-1, values.shape[-1])
+    total, squares = np.empty(len(rows)), np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        part = rows[start : start + BLOCK].astype(np.float64)
+        total[start : start + BLOCK] = part.sum(axis=1)
+        squares[start : start + BLOCK] = np.square(part, out=part).sum(axis=1)
+    return total.reshape(values.shape[:-1]), squares.reshape(values.shape[:-1])
 
 
 class FeatureFile:
