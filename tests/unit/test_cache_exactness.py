@@ -27,8 +27,7 @@ from genreflow.mfcc import compute_mfcc
 from genreflow.modulation import compute_modulation
 from genreflow.running_median import running_median
 from genreflow.stft import compute_stft, uncentred_frames
-from genreflow.store import Packed
-from genreflow.store_layouts import LAYOUTS
+from genreflow.store import as_stored as as_cached
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
@@ -39,12 +38,6 @@ HPSS = ("hpss_harmonic", "hpss_percussive")
 MELS = ("mel_original", "mel_harmonic", "mel_percussive")
 Wide = NDArray[np.float64]
 Samples = NDArray[np.float32]
-
-
-def as_cached(feature: str, values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return what a reader of the cache finds."""
-    dtype = LAYOUTS[feature][1]
-    return Packed.of(values).values if dtype == "uint16" else values.astype(dtype)
 
 
 def exact_stft(samples: Samples) -> Wide:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from genreflow.errors import UserError
-from genreflow.store_layouts import LAYOUTS
+from genreflow.store_layouts import LAYOUTS, STEPS
 
 FORMAT = "genreflow-feature"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 #: Rows that are summed at a time, so that they stay in the processor's cache.
 BLOCK = 32
 
@@ -32,26 +31,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-@dataclass(frozen=True)
-class Packed:
-    """A clip's values as ``low`` plus a number of steps: evenly rounded, with exact extremes."""
-
-    steps: npt.NDArray[np.uint16]
-    low: float
-    step: float
-
-    @classmethod
-    def of(cls, values: npt.NDArray[np.floating]) -> Packed:
-        """Return finite values in steps of a 65535th of what they span."""
-        low = float(values.min())
-        step = (float(values.max()) - low) / np.iinfo(np.uint16).max
-        steps = np.rint((values - low) / (step or 1.0))
-        return cls(steps.astype(np.uint16), low, step)
-
-    @property
-    def values(self) -> npt.NDArray[np.float32]:
-        """The values, at most half a step from those that were packed."""
-        return (self.low + self.step * self.steps.astype(np.float64)).astype(np.float32)
+def as_stored(feature: str, values: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
+    """Return values as a reader of their cache finds them."""
+    if feature in STEPS:
+        values = np.rint(values / STEPS[feature]) * STEPS[feature]
+    return values.astype(LAYOUTS[feature][1], copy=False)
 
 
 class FeatureWriter:
@@ -88,6 +72,7 @@ class FeatureWriter:
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
         axes, dtype = LAYOUTS[feature]
+        self._feature = feature
         self._path = path
         self._temporary = temporary_name(path)
         self._track_ids: list[str] = []
@@ -107,16 +92,13 @@ class FeatureWriter:
         )
         shape = tuple(shape)
         self._data = self._file.create_dataset(
-            "data", (0, *shape), dtype, maxshape=(None, *shape), chunks=(1, *shape)
+            "data",
+            (0, *shape),
+            dtype,
+            maxshape=(None, *shape),
+            chunks=(1, *shape),
+            **({"shuffle": True, "compression": "lzf"} if feature in STEPS else {}),
         )
-        self._packing = []
-        if dtype == "uint16":
-            self._packing = [
-                self._file.create_dataset(
-                    f"packing/{name}", (0,), "float64", maxshape=(None,), chunks=(512,)
-                )
-                for name in ("low", "step")
-            ]
         self._moments, self._count = [], 0
         if moments:
             rows = shape[:-1]
@@ -138,16 +120,10 @@ class FeatureWriter:
         if values.shape != self._data.shape[1:]:  # HDF5 would repeat a row over the whole clip
             raise ValueError(f"{track_id}: shape {values.shape}, not {self._data.shape[1:]}")
         row = len(self._track_ids)
-        for dataset in (self._data, *self._packing, *self._moments):
+        for dataset in (self._data, *self._moments):
             dataset.resize(row + 1, axis=0)
-        if self._packing:
-            packed = Packed.of(values)
-            self._data[row] = packed.steps
-            self._packing[0][row], self._packing[1][row] = packed.low, packed.step
-            stored = packed.values
-        else:
-            stored = values.astype(self._data.dtype, copy=False)
-            self._data[row] = stored
+        stored = as_stored(self._feature, values)
+        self._data[row] = stored
         self._track_ids.append(track_id)
         if self._moments:
             part = stored[..., moments_over]
@@ -226,7 +202,6 @@ class FeatureFile:
             )
         self.track_ids: list[str] = self._file["track_id"].asstr()[:].tolist()
         self._data: h5py.Dataset = self._file["data"]
-        self._packing = self._file.get("packing")
         self.shape: tuple[int, ...] = self._data.shape[1:]
 
     @property
@@ -241,11 +216,8 @@ class FeatureFile:
 
     def clip(self, row: int) -> npt.NDArray[Any]:
         """Return the values of a clip."""
-        stored: npt.NDArray[Any] = self._data[row]
-        if self._packing is None:
-            return stored
-        low, step = (float(self._packing[name][row]) for name in ("low", "step"))
-        return Packed(stored, low, step).values
+        values: npt.NDArray[Any] = self._data[row]
+        return values
 
     def moments(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
         """Return a clip's sums, sums of squares and how many values each is of."""
