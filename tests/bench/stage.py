@@ -39,7 +39,7 @@ FMA = {"FMA-small": (8000, 706), "FMA-full": (106574, 2818)}
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of the whole stage: its command, and what its jobs say that they took."""
+    """A run of the whole stage: its command, its caches, and what its jobs say that they took."""
 
     clips: int
     cores: int
@@ -47,6 +47,7 @@ class Stage:
     jobs: int
     run: Run
     job_seconds: float
+    cache_bytes: int
 
 
 @contextmanager
@@ -74,6 +75,8 @@ def run_stage(clips: int, *, cores: int, shards: int | None = None) -> Stage:
         planned = planned_jobs(snakemake(folder, "-n", "--", "features").output)
         finished = snakemake(folder, "--", "features", cores=cores)
         logs = (folder / "results" / "logs").rglob("*.log")
+        caches = (folder / "results").rglob("*.h5")
+        cache_bytes = sum(path.stat().st_size for path in caches)
         inside = [re.findall(r"done in ([\d.]+) s", path.read_text("utf-8")) for path in logs]
     return Stage(
         clips,
@@ -82,6 +85,7 @@ def run_stage(clips: int, *, cores: int, shards: int | None = None) -> Stage:
         planned["total"],
         finished,
         sum(float(seconds) for found in inside for seconds in found),
+        cache_bytes,
     )
 
 
@@ -187,7 +191,7 @@ def measure_growth() -> list[Section]:
             "core hours": (clips * (a_clip + decoding) + jobs * a_job) / 3600,
             "hours on 2 cores": (clips * (a_clip + decoding) + jobs * a_job) / 3600 / 2,
             "hours on 16 cores": (clips * (a_clip + decoding) + jobs * a_job) / 3600 / 16,
-            "caches [GB]": clips * 11.8e-3,
+            "caches [GB]": clips * one_shard.cache_bytes / one_shard.clips / 1e9,
         }
         for name, (clips, jobs) in FMA.items()
     ]

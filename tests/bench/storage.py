@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -85,13 +84,11 @@ def read_cache(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes clip by clip, to the disk as a cache."""
+    """Write bytes clip by clip, as a cache is."""
     size = len(content) // CLIPS
     with path.open("wb") as file:
         for clip in range(CLIPS):
             file.write(content[clip * size : (clip + 1) * size])
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def measure_storage() -> list[Section]:
@@ -130,8 +127,8 @@ def measure_storage() -> list[Section]:
         }
     )
     text = (
-        f"{CLIPS} clips of 30 s in a file, to the disk and back from memory, the median of "
-        f"{ROUNDS} rounds; a copy is a plain file of as many bytes. Writing includes the moments "
+        f"{CLIPS} clips of 30 s in a file, as far as the system's own memory and back, the median "
+        f"of {ROUNDS} rounds; a copy is a plain file of as many bytes. Writing includes the moments "
         "and the rounding, whose root mean square error is given in the clip's deviations; "
         "docs/architecture.md has the errors by the measures that count."
     )

@@ -35,7 +35,7 @@ def planned(name: str, folder: Path) -> Counter[str]:
 def test_the_experiments_on_gtzan_are_planned(tmp_path: Path) -> None:
     found = planned("gtzan", tmp_path)
     assert found["retrieve_collection"] == found["retrieve_annotations"] == 1
-    assert found["compute_stft"] == found["separate_hpss"] == 16
+    assert found["compute_stft"] == found["separate_hpss"] == 8
     # Both networks on four random folds and on the lists; swapped, the forests alone are new.
     assert found["train_dnn"] == 2 * (4 + 1)
     assert found["evaluate_forest"] == 3 * (4 + 1 + 1)
