@@ -75,8 +75,16 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def page(sections: Iterable[Section]) -> str:
-    """Return the whole page."""
+def page(sections: Iterable[Section], earlier: str = "") -> str:
+    """Return the whole page, or an earlier one with these sections in the place of its own."""
+    texts = {
+        section.title: "\n\n".join([f"## {section.title}", section.text, table(section.rows)])
+        for section in sections
+    }
+    if earlier:
+        head, *others = earlier.rstrip("\n").split("\n\n## ")
+        kept = {other.partition("\n")[0]: f"## {other}" for other in others}
+        return "\n\n".join([head, *(kept | texts).values()]) + "\n"
     parts = [
         "# Benchmarks",
         "Written by `make bench`, which measures all of this anew and fails where a bound does "
@@ -84,9 +92,7 @@ def page(sections: Iterable[Section]) -> str:
         "may have had other work; CPU times are of all processes together.",
         table(machine()),
     ]
-    for section in sections:
-        parts += [f"## {section.title}", section.text, table(section.rows)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *texts.values()]) + "\n"
 
 
 def machine() -> list[Row]:

@@ -32,7 +32,7 @@ CORES = 2
 #: Clips of which librosa's rate is measured in every round; it has nothing to start.
 REFERENCE_CLIPS = 40
 SIZES = (50, 100, 200, 400)
-FIGURE = REPOSITORY / "docs" / "growth.png"
+FIGURE = REPOSITORY / "docs" / "images" / "growth.png"
 #: Clips and jobs of the feature stage, for 30 s clips in MP3; the jobs are planned above.
 FMA = {"FMA-small": (8000, 706), "FMA-full": (106574, 2818)}
 
@@ -176,6 +176,7 @@ def measure_growth() -> list[Section]:
         exponents.append(
             {
                 "cores": cores,
+                "exponent of the jobs' work": exponent(SIZES, [each.job_seconds for each in own]),
                 "exponent of time": exponent(SIZES, [each.run.seconds for each in own]),
                 "exponent of memory": exponent(SIZES, [each.run.peak_mib for each in own]),
             }
@@ -199,7 +200,7 @@ def measure_growth() -> list[Section]:
         Section(
             "How the feature stage grows",
             "One run each. The last has all its clips in one shard: a job holds one clip at a "
-            f"time.\n\n![Time and memory by clips]({FIGURE.name})",
+            f"time.\n\n![Time and memory by clips](images/{FIGURE.name})",
             rows,
         ),
         Section(
@@ -266,12 +267,13 @@ def plot(stages: Sequence[Stage]) -> None:
         axis.set_xscale("log", base=2)
         axis.set_xticks(SIZES, [str(size) for size in SIZES])
         axis.set_xlabel("clips of 30 s")
-        axis.legend()
+        axis.legend(loc="upper left")
         axis.grid(alpha=0.3)
     axes[0].set_yscale("log", base=2)
     axes[0].yaxis.set_major_formatter("{x:g}")
     axes[0].set_ylabel("time [s]")
-    axes[1].set_ylim(bottom=0)
+    axes[0].set_ylim(4, 128)
+    axes[1].set_ylim(0, 1.4 * max(each.run.peak_mib for each in stages))
     axes[1].set_ylabel("memory of the largest process [MiB]")
     figure.savefig(FIGURE, dpi=120)
     plt.close(figure)

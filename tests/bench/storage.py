@@ -128,8 +128,8 @@ def measure_storage() -> list[Section]:
     )
     text = (
         f"{CLIPS} clips of 30 s in a file, as far as the system's own memory and back, the median "
-        f"of {ROUNDS} rounds; a copy is a plain file of as many bytes. Writing includes the moments "
-        "and the rounding, whose root mean square error is given in the clip's deviations; "
+        f"of {ROUNDS} rounds; a copy is a plain file of as many bytes. Writing includes the "
+        "moments and the rounding, whose root mean square error is given in the clip's deviations; "
         "docs/architecture.md has the errors by the measures that count."
     )
     return [Section("Caches", text, rows)]

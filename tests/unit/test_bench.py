@@ -52,6 +52,18 @@ def test_page_describes_the_machine_without_its_name(sections: list[Section]) ->
     assert str(REPOSITORY) not in text
 
 
+def test_sections_that_are_measured_anew_take_the_place_of_their_own(
+    sections: list[Section],
+) -> None:
+    other = Section("Jobs", "The jobs.", [{"rule": "all", "jobs": 1}])
+    earlier = page([*sections, other])
+    again = Section("Planning", "Anew.", [{"collection": "small", "jobs": 5}])
+    new = Section("Files", "New.", [{"files": 3}])
+    text = page([again, new], earlier)
+    assert text == page([again, other, new])
+    assert page(sections, text) == page([*sections, other, new])
+
+
 def test_a_command_is_measured_with_what_it_starts(tmp_path: Path) -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'bytearray(200 << 20)'])"
     finished = run([sys.executable, "-c", code], folder=tmp_path)
