@@ -10,7 +10,8 @@ import pytest
 import torch
 from genreflow.curves import EpochRecord, check_converged, write_curve
 from genreflow.errors import UserError
-from genreflow.mlp import Mlp, train_mlp
+from genreflow.mlp import Mlp
+from genreflow.mlp_training import train_mlp
 from genreflow.training import TrainingSet, classification_objective, train_network
 from torch import nn
 
