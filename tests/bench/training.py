@@ -14,6 +14,7 @@ from measuring import spread, times
 from page import Row, Section
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 ROUNDS = 3
 SETTINGS = Settings()
@@ -32,15 +33,22 @@ def measure_steps() -> list[Section]:
     kept = os.environ.get("MALLOC_TRIM_THRESHOLD_")
     steps: list[Row] = []
     seconds: dict[str, tuple[float, float]] = {}
+    batch = SETTINGS.expert.batch
     for name in MEASURED:
-        training, evaluation = step_times(name, device)
+        threads = 1 if name == "MoER" else SETTINGS.training.threads
+        torch.set_num_threads(threads)
+        training, evaluation, operations = step_times(name, device)
         seconds[name] = median(training), median(evaluation)
+        rate = operations / median(training)
         steps.append(
             {
                 "network": name,
-                "threads": 1 if name == "MoER" else SETTINGS.training.threads,
-                "training step of 16 clips [s]": spread(training),
-                "evaluation of 16 clips [s]": spread(evaluation),
+                "threads": threads,
+                "training step [ms]": spread(training, 1000),
+                "evaluation [ms]": spread(evaluation, 1000),
+                "clips a second": batch / median(training),
+                "GFLOP a step": operations / 1e9,
+                "of the rate of a product": f"{rate / product_rate(device):.2f}",
             }
         )
     seconds |= {name: seconds[measured] for name, measured in SAME_SIZE.items()}
@@ -59,8 +67,10 @@ def measure_steps() -> list[Section]:
     return [
         Section(
             "Training steps",
-            f"{where}, a clip of 30 s, the papers' sizes: the median of {ROUNDS} steps, with the "
-            "smallest and the largest."
+            f"{where}, {batch} clips of 30 s, the papers' sizes: the median of {ROUNDS} steps, "
+            "with the smallest and the largest. The last columns are of a training step: the "
+            "operations of its convolutions and products (a recurrence's are not counted), and "
+            "their rate beside that of a product of two large matrices on as many threads."
             + ("" if kept else "\nMemory was returned to the system between the steps."),
             steps,
         ),
@@ -75,6 +85,18 @@ def measure_steps() -> list[Section]:
     ]
 
 
+def product_rate(device: torch.device) -> float:
+    """Return the operations a second of a product of two large float32 matrices."""
+    size = 4096 if device.type == "cuda" else 2048
+    one = torch.randn(size, size, device=device)
+
+    def multiply() -> None:
+        one @ one
+        _finish(one)
+
+    return 2 * size**3 / min(times({"product": multiply}, rounds=5)["product"])
+
+
 def training_hours(step: float, evaluation: float, train: int, valid: int) -> float:
     """Return the hours of one training."""
     batch = SETTINGS.expert.batch
@@ -82,9 +104,8 @@ def training_hours(step: float, evaluation: float, train: int, valid: int) -> fl
     return SETTINGS.expert.epochs * epoch / 3600
 
 
-def step_times(name: str, device: torch.device) -> tuple[list[float], list[float]]:
-    """Return the seconds of training steps and of evaluations on 16 clips."""
-    torch.set_num_threads(1 if name == "MoER" else SETTINGS.training.threads)
+def step_times(name: str, device: torch.device) -> tuple[list[float], list[float], int]:
+    """Return the seconds of training steps and of evaluations, and a step's operations."""
     batch = SETTINGS.expert.batch
     if name == "MoER":
         network = build_network(
@@ -111,7 +132,9 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
         },
         rounds=ROUNDS,
     )
-    return found["train"], found["evaluate"]
+    with FlopCounterMode(display=False) as counter:
+        train(network, inputs, classes, optimiser)
+    return found["train"], found["evaluate"], counter.get_total_flops()
 
 
 def train(
