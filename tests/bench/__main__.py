@@ -1,8 +1,8 @@
 """Measure everything, write docs/benchmarks.md, and fail where a bound does not hold.
 
-    PYTHONPATH=workflow/scripts python tests/bench [MODULE ...]
+    PYTHONPATH=workflow/scripts python tests/bench [MODULE.FUNCTION ...]
 
-With modules, theirs are measured alone, and take the place of their sections on the page.
+With names, those are measured alone, and take the place of their sections on the page.
 
 A benchmark is a function without arguments that returns sections of the page; it joins by its
 line here.
@@ -36,11 +36,11 @@ BENCHMARKS = (
 def main() -> int:
     """Run the benchmarks one after the other, since they would take each other's time."""
     chosen = sys.argv[1:]
-    if unknown := set(chosen) - {module for module, _ in BENCHMARKS}:
+    if unknown := set(chosen) - {".".join(names) for names in BENCHMARKS}:
         sys.exit(f"no such benchmarks: {', '.join(sorted(unknown))}")
     sections = []
     for module, function in BENCHMARKS:
-        if chosen and module not in chosen:
+        if chosen and f"{module}.{function}" not in chosen:
             continue
         for section in getattr(import_module(module), function)():
             print(f"{section.title}\n{table(section.rows)}\n", flush=True)
