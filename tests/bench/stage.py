@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -157,6 +156,12 @@ def measure_growth() -> list[Section]:
     """Run the stage on more and more clips, with one core and with two."""
     stages = [run_stage(clips, cores=cores) for cores in (1, 2) for clips in SIZES]
     one_shard = run_stage(SIZES[-1], cores=CORES, shards=1)
+    plot(stages)
+    return growth_sections(stages, one_shard, decoding=mp3_seconds())
+
+
+def growth_sections(stages: Sequence[Stage], one_shard: Stage, *, decoding: float) -> list[Section]:
+    """Return what the runs show, and what follows for larger collections."""
     rows: list[Row] = [
         {
             "clips": each.clips,
@@ -181,9 +186,7 @@ def measure_growth() -> list[Section]:
                 "exponent of memory": exponent(SIZES, [each.run.peak_mib for each in own]),
             }
         )
-    plot(stages)
     a_clip, a_job = marginal_costs(stages)
-    decoding = mp3_seconds()
     extrapolated: list[Row] = [
         {
             "collection": name,
@@ -212,9 +215,9 @@ def measure_growth() -> list[Section]:
         Section(
             "Features of larger collections",
             f"An extrapolation from these runs on paper: {1000 * a_clip:.0f} ms of a core a clip "
-            f"and {1000 * a_job:.0f} ms a job (least squares over both), and "
-            f"{1000 * decoding:.0f} ms more to decode a stereo MP3 at 44 100 Hz and resample it. "
-            "It assumes that more cores have as much disk and memory each, and that no job "
+            f"inside the jobs and {1000 * a_job:.0f} ms a job for everything else (least squares), "
+            f"and {1000 * decoding:.0f} ms more to decode a stereo MP3 at 44 100 Hz and resample "
+            "it. It assumes that more cores have as much disk and memory each, and that no job "
             "waits.",
             extrapolated,
         ),
@@ -227,14 +230,25 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
 
 def marginal_costs(stages: Sequence[Stage]) -> tuple[float, float]:
-    """Return the core seconds of a clip and of a job that fit the runs best."""
-    counts = np.array([[each.clips, each.jobs] for each in stages], np.float64)
-    taken = np.array([each.run.seconds * each.cores for each in stages])
-    (a_clip, a_job), *_ = np.linalg.lstsq(counts, taken, rcond=None)
-    return float(a_clip), float(a_job)
+    """Return the core seconds of a clip inside the jobs, and of a job for all else, that fit best.
+
+    One after the other, since clips and jobs grow together here and in a large collection don't.
+    """
+
+    def slope(counts: list[int], seconds: list[float]) -> float:
+        return float(np.dot(counts, seconds) / np.dot(counts, counts))
+
+    inside = [each.job_seconds for each in stages]
+    rest = [
+        each.run.seconds * each.cores - seconds
+        for each, seconds in zip(stages, inside, strict=True)
+    ]
+    return (
+        slope([each.clips for each in stages], inside),
+        slope([each.jobs for each in stages], rest),
+    )
 
 
-@cache
 def mp3_seconds() -> float:
     """Return what decoding a clip's stereo MP3 and resampling it takes more than a plain file."""
     samples = np.repeat(music(), 2)

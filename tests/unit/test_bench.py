@@ -97,7 +97,15 @@ def test_growth_is_fitted_by_its_exponent_and_by_its_cost_a_clip_and_a_job() -> 
     sizes = (50, 100, 200, 400)
     assert exponent(sizes, [3 * size**0.8 for size in sizes]) == pytest.approx(0.8)
     stages = [
-        Stage(clips, cores, 1, jobs, Run("", (0.1 * clips + 0.5 * jobs) / cores, 0.0, 0.0), 0.0, 0)
+        Stage(
+            clips,
+            cores,
+            1,
+            jobs,
+            Run("", (0.1 * clips + 0.5 * jobs) / cores, 0.0, 0.0),
+            0.1 * clips,
+            0,
+        )
         for cores in (1, 2)
         for clips, jobs in zip(sizes, (13, 13, 24, 46), strict=True)
     ]
