@@ -69,7 +69,8 @@ def measure_steps() -> list[Section]:
             "Training steps",
             f"{where}, {batch} clips of 30 s, the papers' sizes: the median of {ROUNDS} steps, "
             "with the smallest and the largest. The last columns are of a training step: the "
-            "operations of its convolutions and products, and their rate beside that of a product of two large matrices on as many threads."
+            "operations of its convolutions and products, and their rate beside that of a "
+            "product of two large matrices on as many threads."
             + ("" if kept else "\nMemory was returned to the system between the steps."),
             steps,
         ),
