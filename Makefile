@@ -31,7 +31,8 @@ test-cluster: env-slurm
 	$(SLURM_VENV)/bin/python -m pytest -m cluster tests/cluster
 
 # Writes docs/benchmarks.md, and fails where a bound does not hold; ONLY="stage.measure_growth ..."
-# measures those anew and leaves the rest of the page.  Everything keeps its memory, as the rules let jobs.
+# measures those anew and leaves the rest of the page.  Everything keeps its memory, as the rules
+# let jobs.
 bench: env
 	$(RUN) PYTHONPATH=workflow/scripts MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 \
 	  python -B tests/bench $(ONLY)

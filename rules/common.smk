@@ -4,6 +4,7 @@ import hashlib
 import shlex
 import sys
 from pathlib import Path
+from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 
@@ -12,7 +13,7 @@ SCRIPTS = BASE / "workflow" / "scripts"
 PUBLISHED = BASE / "config" / "published"
 sys.path.insert(0, str(SCRIPTS))
 
-from genreflow.config import Settings, canonical, load, read_yaml
+from genreflow.config import Intermediate, Settings, canonical, load, read_yaml
 from genreflow.errors import UserError
 from genreflow.partitions import (
     base_partition,
@@ -46,7 +47,7 @@ PYTHON = "python" if CONDA else shlex.quote(sys.executable)
 FEATURES = [
     feature
     for feature in LAYOUTS
-    if feature not in ("audio", "hpss_harmonic", "hpss_percussive")
+    if feature.partition("_")[0] not in get_args(Intermediate)
 ]
 #: An expert's input among the features.
 INPUTS = {name: f"mel_{name}" for name in ("original", "harmonic", "percussive")}
@@ -118,9 +119,9 @@ def depends(script, part):
     return params
 
 
-#: A feature job allocates and frees megabytes a clip, a training step gigabytes.  Kept by the process
-#: instead of being returned to the system each time, they save Linux a tenth of the features and a
-#: quarter of the step.
+#: A feature job allocates and frees megabytes a clip, a training step gigabytes.  Kept by the
+#: process instead of being returned to the system each time, they save Linux a quarter of the step
+#: and some of the features.
 KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
 
 

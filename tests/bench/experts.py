@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
 import torch
-from genreflow.networks import build_network
 from genreflow.training import image
-from measuring import KEPT, REPOSITORY, run, spread
+from measuring import KEPT, REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
 from sound import SETTINGS
 from torch import Tensor, nn
 from torch.nn import functional
+from training import expert_network, train
 
 EXPERTS = ("original", "modulation", "mfcc")
 STEPS = 4
@@ -47,30 +46,19 @@ class Plain(nn.Module):
 def step_seconds(kind: str, expert: str) -> list[float]:
     """Return the seconds of some training steps on 16 clips, after one that is not counted."""
     torch.set_num_threads(SETTINGS.training.threads)
-    pools = SETTINGS.expert_pools(expert)
-    own = build_network(
-        {"network": "k2c2", "outputs": 10, "pools": pools, "channels": SETTINGS.expert.channels,
-         "batchnorm_momentum": SETTINGS.expert.batchnorm_momentum}
-    )  # fmt: skip
+    own = expert_network(expert)
     inputs = image(torch.randn(SETTINGS.expert.batch, *SETTINGS.expert_shape(expert)))
-    network: nn.Module = own
+    network = own
     if kind == "plain":
-        network = Plain(10, pools)
+        network = Plain(10, SETTINGS.expert_pools(expert))
         network.load_state_dict(own.state_dict())
         with torch.inference_mode():
             torch.testing.assert_close(network.eval()(inputs), own.eval()(inputs))
         inputs = inputs.contiguous()
-    network.train()
     classes = torch.arange(len(inputs)) % 10
     optimiser = torch.optim.Adam(network.parameters(), lr=SETTINGS.expert.learning_rate)
-    found = []
-    for _ in range(STEPS + 1):
-        started = time.perf_counter()
-        optimiser.zero_grad()
-        functional.cross_entropy(network(inputs), classes).backward()
-        optimiser.step()
-        found.append(time.perf_counter() - started)
-    return found[1:]
+    step = {"step": lambda: train(network, inputs, classes, optimiser)}
+    return times(step, rounds=STEPS)["step"]
 
 
 def compare_with_torch() -> list[Section]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from genreflow.mlp import Array, Mlp
 from genreflow.mlp_training import Classes, train_mlp
+from genreflow.store import FeatureWriter
 from measuring import REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
 from sound import SETTINGS
@@ -68,7 +69,7 @@ class Vectors:
 def eager_epoch(sizes: list[int], vectors: Array, classes: Classes) -> None:
     """Train for an epoch in torch's own terms, and count loss and accuracy as we do."""
     layers: list[nn.Module] = []
-    for inputs, units in itertools.pairwise(sizes):
+    for inputs, units in pairwise(sizes):
         layers += [nn.Linear(inputs, units), nn.ReLU()]
     network = nn.Sequential(*layers[:-1])
     optimiser = torch.optim.SGD(network.parameters(), lr=RATE)
@@ -163,8 +164,6 @@ def measure_memory() -> list[Section]:
 
 def write_modulation(path: Path) -> None:
     """Write a cache of cepstral modulation of GTZAN's size."""
-    from genreflow.store import FeatureWriter
-
     values = np.random.default_rng(0).standard_normal((513, 11, 108)).astype(np.float16)
     with FeatureWriter(
         path, feature="cepstral_modulation", shape=values.shape, parameters={},

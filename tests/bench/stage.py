@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -22,7 +22,7 @@ import yaml
 from genreflow.audio import decode, prepare_clip
 from measuring import REPOSITORY, Run, spread, times
 from page import Bounded, Row, Section
-from planning import planned_jobs, snakemake
+from planning import FMA_FULL, FMA_SMALL, planned_jobs, snakemake
 from sound import RATE, SETTINGS, music
 from threadpoolctl import threadpool_limits
 
@@ -32,8 +32,6 @@ CORES = 2
 REFERENCE_CLIPS = 40
 SIZES = (50, 100, 200, 400)
 FIGURE = REPOSITORY / "docs" / "images" / "growth.png"
-#: Clips and jobs of the feature stage, for 30 s clips in MP3; the jobs are planned above.
-FMA = {"FMA-small": (8000, 706), "FMA-full": (106574, 2818)}
 
 
 @dataclass(frozen=True)
@@ -157,11 +155,22 @@ def measure_growth() -> list[Section]:
     stages = [run_stage(clips, cores=cores) for cores in (1, 2) for clips in SIZES]
     one_shard = run_stage(SIZES[-1], cores=CORES, shards=1)
     plot(stages)
-    return growth_sections(stages, one_shard, decoding=mp3_seconds())
+    larger = {}
+    for each in (FMA_SMALL, FMA_FULL):
+        with each.folder() as folder:
+            dry = snakemake(folder, "-n", "--", "features")
+        larger[each.name] = each.clips, planned_jobs(dry.output)["total"]
+    return growth_sections(stages, one_shard, larger, decoding=mp3_seconds())
 
 
-def growth_sections(stages: Sequence[Stage], one_shard: Stage, *, decoding: float) -> list[Section]:
-    """Return what the runs show, and what follows for larger collections."""
+def growth_sections(
+    stages: Sequence[Stage],
+    one_shard: Stage,
+    larger: Mapping[str, tuple[int, int]],
+    *,
+    decoding: float,
+) -> list[Section]:
+    """Return what the runs show, and what follows for larger collections: their clips and jobs."""
     rows: list[Row] = [
         {
             "clips": each.clips,
@@ -187,18 +196,20 @@ def growth_sections(stages: Sequence[Stage], one_shard: Stage, *, decoding: floa
             }
         )
     a_clip, a_job = marginal_costs(stages)
-    extrapolated: list[Row] = [
-        {
-            "collection": name,
-            "clips": clips,
-            "jobs": jobs,
-            "core hours": (clips * (a_clip + decoding) + jobs * a_job) / 3600,
-            "hours on 2 cores": (clips * (a_clip + decoding) + jobs * a_job) / 3600 / 2,
-            "hours on 16 cores": (clips * (a_clip + decoding) + jobs * a_job) / 3600 / 16,
-            "caches [GB]": clips * one_shard.cache_bytes / one_shard.clips / 1e9,
-        }
-        for name, (clips, jobs) in FMA.items()
-    ]
+    extrapolated: list[Row] = []
+    for name, (clips, jobs) in larger.items():
+        hours = (clips * (a_clip + decoding) + jobs * a_job) / 3600
+        extrapolated.append(
+            {
+                "collection": name,
+                "clips": clips,
+                "jobs": jobs,
+                "core hours": hours,
+                "hours on 2 cores": hours / 2,
+                "hours on 16 cores": hours / 16,
+                "caches [GB]": clips * one_shard.cache_bytes / one_shard.clips / 1e9,
+            }
+        )
     return [
         Section(
             "How the feature stage grows",

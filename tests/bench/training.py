@@ -7,17 +7,16 @@ from math import ceil
 from statistics import median
 
 import torch
-from genreflow.config import Settings
 from genreflow.networks import build_network
 from genreflow.training import choose_device, image
 from measuring import spread, times
 from page import Row, Section
+from sound import SETTINGS
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 ROUNDS = 3
-SETTINGS = Settings()
 #: Networks by the expert whose input they have; the others have the sizes of one of them.
 MEASURED = ("original", "modulation", "mfcc", "MoER")
 SAME_SIZE = {"harmonic": "original", "percussive": "original", "MoEC": "original"}
@@ -115,11 +114,7 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
         )  # fmt: skip
         inputs = torch.randn(batch, SETTINGS.stft_frames, SETTINGS.mel.n_mels)
     else:
-        network = build_network(
-            {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(name),
-             "channels": SETTINGS.expert.channels,
-             "batchnorm_momentum": SETTINGS.expert.batchnorm_momentum}
-        )  # fmt: skip
+        network = expert_network(name)
         inputs = image(torch.randn(batch, *SETTINGS.expert_shape(name)))
     network.to(device)
     inputs = inputs.to(device)
@@ -135,6 +130,15 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
     with FlopCounterMode(display=False) as counter:
         train(network, inputs, classes, optimiser)
     return found["train"], found["evaluate"], counter.get_total_flops()
+
+
+def expert_network(expert: str) -> nn.Module:
+    """Return an expert's network for ten classes."""
+    return build_network(
+        {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(expert),
+         "channels": SETTINGS.expert.channels,
+         "batchnorm_momentum": SETTINGS.expert.batchnorm_momentum}
+    )  # fmt: skip
 
 
 def train(

@@ -40,7 +40,7 @@ from genreflow.partitions import Assignment, write_assignments
 from genreflow.predictions import read_predictions
 from genreflow.runtime import Job
 from genreflow.seeds import derive_seed
-from genreflow.store import FeatureFile, FeatureWriter, read_arrays, write_arrays
+from genreflow.store import FeatureFile, FeatureWriter, as_stored, read_arrays, write_arrays
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
@@ -509,12 +509,12 @@ def test_frozen_expert_predicts_every_cached_clip_with_its_running_statistics(
     found, _ = read_arrays(tmp_path / "p.h5")
     assert found["track_id"].tolist() == [f"t{i:02d}" for i in range(19)]
     assert found["label"].tolist() == ["x", "y"]
-    clips = [bright(i).astype(float) for i in range(19)]
+    clips = [as_stored("mel_original", bright(i)).astype(float) for i in range(19)]
     values = np.stack([(clip - clip.mean()) / clip.std() for clip in clips])
     with torch.no_grad():
         logits = network.eval()(torch.from_numpy(values).float()[:, None]).double().numpy()
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found["data"], expected, atol=2e-4)
+    np.testing.assert_allclose(found["data"], expected, atol=1e-5)
 
 
 def test_an_expert_alone_is_judged_on_the_test_clips_of_the_fold(tmp_path: Path) -> None:
