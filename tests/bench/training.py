@@ -8,7 +8,7 @@ from statistics import median
 
 import torch
 from genreflow.networks import build_network
-from genreflow.training import choose_device, image
+from genreflow.training import batchnorm_settings, choose_device, image
 from measuring import spread, times
 from page import Row, Section
 from sound import SETTINGS
@@ -110,7 +110,7 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
         network = build_network(
             {"network": "gru_mixer", "outputs": 4, "bands": SETTINGS.mel.n_mels,
              "dropout": SETTINGS.mixer.dropout,
-             "batchnorm_momentum": SETTINGS.mixer.batchnorm_momentum}
+             **batchnorm_settings(SETTINGS.mixer.model_dump())}
         )  # fmt: skip
         inputs = torch.randn(batch, SETTINGS.stft_frames, SETTINGS.mel.n_mels)
     else:
@@ -137,7 +137,7 @@ def expert_network(expert: str) -> nn.Module:
     return build_network(
         {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(expert),
          "channels": SETTINGS.expert.channels,
-         "batchnorm_momentum": SETTINGS.expert.batchnorm_momentum}
+         **batchnorm_settings(SETTINGS.expert.model_dump())}
     )  # fmt: skip
 
 

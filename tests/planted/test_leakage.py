@@ -25,9 +25,8 @@ LABELS = ("blues", "disco", "jazz", "rock")
 BY_HEART = {
     "dnn": {"epochs": 50},
     "rf": {"trees": 100},
-    "expert": {"epochs": 18, "batch": 8, "channels": [16] * 5, "batchnorm_momentum": 0.9,
-               "model": "last"},
-    "mixer": {"epochs": 6, "batch": 8, "batchnorm_momentum": 0.9, "model": "last"},
+    "expert": {"epochs": 18, "batch": 8, "channels": [16] * 5, "model": "last"},
+    "mixer": {"epochs": 6, "batch": 8, "model": "last"},
 }  # fmt: skip
 
 

@@ -116,7 +116,6 @@ def predictions(request: pytest.FixtureRequest, collection: Path) -> pd.DataFram
                 "learning_rate": 5e-3,
                 "decay": 1e-4,
                 "model": "lowest_val_loss",
-                "batchnorm_momentum": 0.9,
                 "dropout": [0.25, 0.25, 0.5],
                 "frozen_batchnorm": "running",
             },

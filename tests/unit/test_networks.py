@@ -11,6 +11,7 @@ import torch
 from genreflow.errors import UserError
 from genreflow.models import read_model
 from genreflow.networks import (
+    BatchNorm,
     GruMixer,
     K2c2,
     count_parameters,
@@ -281,31 +282,119 @@ def test_share_that_dropout_drops_is_the_rate() -> None:
     assert float(seen[0].max()) == pytest.approx(1 / 0.9)
 
 
-@pytest.mark.parametrize("kind", ["k2c2", "gru_mixer"])
-def test_running_statistics_move_by_a_hundredth_a_step(kind: str) -> None:
-    if kind == "k2c2":
-        norm = K2c2(2, pools=PAPER_POOLS["modulation"], channels=[32] * 5).norms[0]
-    else:
-        norm = GruMixer(2, bands=5).norm
-    values = 5 + torch.randn(8, 32, generator=torch.Generator().manual_seed(0))
-    out = norm.train()(values if kind == "gru_mixer" else values[:, :, None, None])
-    # From 0 and with Keras's momentum .99; its epsilon is 1e-3.
-    torch.testing.assert_close(norm.running_mean, 0.01 * values.mean(0))
-    mean, variance = values.mean(0), values.var(0, unbiased=False)
-    expected = (values - mean) / torch.sqrt(variance + 1e-3)
-    torch.testing.assert_close(out.reshape(8, 32), expected, atol=1e-6, rtol=1e-5)
+def steps_of(shape: tuple[int, ...], steps: int) -> list[torch.Tensor]:
+    """Return a batch of maps or vectors for each step, of mean 5 and deviation 3 or so."""
+    generator = torch.Generator().manual_seed(0)
+    return [5 + 3 * torch.randn(shape, generator=generator) for _ in range(steps)]
 
 
-def test_batchnorm_keeps_the_configured_share_of_its_statistics() -> None:
-    network = K2c2(2, pools=PAPER_POOLS["modulation"], channels=[2] * 5, batchnorm_momentum=0.9)
-    norm = network.norms[0]
-    values = torch.randn(8, 2, 5, 7, generator=torch.Generator().manual_seed(0)) * 3 + 1
-    out = norm.train()(values)
-    mean, variance = values.mean((0, 2, 3)), values.var((0, 2, 3), unbiased=False)
-    expected = (values - mean[:, None, None]) / torch.sqrt(variance[:, None, None] + 1e-3)
+def moments(batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Return mean and variance (ddof 0) of each channel, and how many values they are of."""
+    axes = [0, *range(2, batch.ndim)]
+    return batch.mean(axes), batch.var(axes, unbiased=False), batch.numel() // batch.shape[1]
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 5, 7), (8, 2)])
+@pytest.mark.parametrize("average", ["zero_debiased", "plain"])
+@pytest.mark.parametrize("variance", ["keras224", "plain"])
+def test_batchnorm_normalises_by_the_batch_whatever_its_running_statistics(
+    shape: tuple[int, ...], average: str, variance: str
+) -> None:
+    [batch] = steps_of(shape, 1)
+    out = BatchNorm(2, average=average, variance=variance).train()(batch)
+    mean, spread, _ = moments(batch)
+    axes = (slice(None), *[None] * (batch.ndim - 2))
+    # Keras's epsilon is 1e-3.
+    expected = (batch - mean[axes]) / torch.sqrt(spread[axes] + 1e-3)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(norm.running_mean, 0.1 * mean)
-    torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * values.var((0, 2, 3), unbiased=True))
+
+
+@pytest.mark.parametrize("kind", ["k2c2", "gru_mixer"])
+def test_running_statistics_are_the_first_batch_s_after_a_step(kind: str) -> None:
+    if kind == "k2c2":
+        norm, shape = K2c2(2, pools=PAPER_POOLS["modulation"]).norms[0], (4, 64, 3, 5)
+    else:
+        norm, shape = GruMixer(2, bands=5).norm, (8, 32)
+    first, second = steps_of(shape, 2)
+    norm.train()(first)
+    (mean, variance, n), (mean_two, variance_two, _) = moments(first), moments(second)
+    # Keras corrects once, TensorFlow maps once more before.
+    factor = n / (n - 1.001) * (n / (n - 1) if kind == "k2c2" else 1)
+    torch.testing.assert_close(norm.running_mean, mean, rtol=1e-6, atol=0)
+    torch.testing.assert_close(norm.running_var, factor * variance, rtol=1e-6, atol=0)
+    norm(second)
+    # (0.99 * 0.01 a + 0.01 b) / (1 - 0.99^2) = (0.99 a + b) / 1.99
+    torch.testing.assert_close(norm.running_mean, (0.99 * mean + mean_two) / 1.99)
+    torch.testing.assert_close(
+        norm.running_var, factor * (0.99 * variance + variance_two) / 1.99, rtol=1e-5, atol=0
+    )
+
+
+@pytest.mark.parametrize(("kind", "corrected"), [("k2c2", 12 / 11), ("gru_mixer", 8 / 7)])
+def test_plain_running_statistics_start_from_0_and_1(kind: str, corrected: float) -> None:
+    plain = {"batchnorm_average": "plain", "batchnorm_variance": "plain"}
+    if kind == "k2c2":
+        network = K2c2(2, pools=PAPER_POOLS["modulation"], channels=[2] * 5, **plain)
+        norm, shape = network.norms[0], (2, 2, 2, 3)
+    else:
+        norm, shape = GruMixer(2, bands=5, **plain).norm, (8, 32)
+    [batch] = steps_of(shape, 1)
+    norm.train()(batch)
+    mean, variance, _ = moments(batch)
+    torch.testing.assert_close(norm.running_mean, 0.01 * mean)
+    torch.testing.assert_close(norm.running_var, 0.99 + 0.01 * corrected * variance)
+
+
+class KerasStatistics:
+    """The running statistics of Keras 2.2.4 on TensorFlow 1, as their sources have them.
+
+    TensorFlow's `assign_moving_average` with `zero_debias` keeps a biased average, which starts
+    at 0, and the number of steps; the variable is the biased average over 1 - momentum^steps.
+    """
+
+    def __init__(self, momentum: float) -> None:
+        self.momentum, self.steps, self.biased = momentum, 0, np.zeros(2)
+
+    def update(self, value: np.ndarray) -> np.ndarray:
+        self.biased -= (self.biased - value) * (1 - self.momentum)
+        self.steps += 1
+        return self.biased / (1 - self.momentum**self.steps)
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (6, 2)])
+@pytest.mark.parametrize("momentum", [0.99, 0.6])
+def test_running_statistics_are_those_of_keras(shape: tuple[int, ...], momentum: float) -> None:
+    norm = BatchNorm(2, momentum=momentum).train()
+    mean, variance = KerasStatistics(momentum), KerasStatistics(momentum)
+    for batch in steps_of(shape, 30):
+        norm(batch)
+        values = np.moveaxis(batch.double().numpy(), 1, 0).reshape(2, -1)
+        n = values.shape[1]
+        # TensorFlow's fused operation, which Keras uses for maps, has Bessel's correction.
+        found = values.var(axis=1, ddof=1 if len(shape) == 4 else 0)
+        expected_mean = mean.update(values.mean(axis=1))
+        expected_variance = variance.update(found * n / (n - (1 + 1e-3)))
+    np.testing.assert_allclose(norm.running_mean, expected_mean, rtol=1e-5)
+    np.testing.assert_allclose(norm.running_var, expected_variance, rtol=1e-5)
+
+
+def test_frozen_running_statistics_stay_as_they_are() -> None:
+    norm = BatchNorm(2).train()
+    first, second = steps_of((4, 2, 3, 3), 2)
+    norm(first)
+    mean, variance = norm.running_mean.clone(), norm.running_var.clone()
+    norm.track_running_stats = False
+    out = norm(second)
+    assert abs(float(out.detach().mean())) < 1e-5  # normalised by the batch's own
+    norm.track_running_stats = True
+    norm.eval()(second)
+    assert torch.equal(norm.running_mean, mean)
+    assert torch.equal(norm.running_var, variance)
+
+
+def test_batchnorm_refuses_what_is_neither_map_nor_vector() -> None:
+    with pytest.raises(ValueError, match="not 3-D"):
+        BatchNorm(2)(torch.zeros(4, 2, 3))
 
 
 def assert_glorot_uniform(weight: torch.Tensor, fans: int) -> None:
@@ -362,7 +451,8 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path, kind: str) -> None:
         if kind == "k2c2"
         else {"bands": 96, "dropout": [0.1, 0.2, 0.3]}
     )
-    network = (K2c2 if kind == "k2c2" else GruMixer)(3, **own, batchnorm_momentum=0.8)
+    norm = {"batchnorm_momentum": 0.8, "batchnorm_average": "plain"}
+    network = (K2c2 if kind == "k2c2" else GruMixer)(3, **own, **norm)
     initialise(network, 5)
     path = tmp_path / "model.safetensors"
     statistics = {"mean": np.arange(4.0)}
@@ -370,7 +460,7 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path, kind: str) -> None:
         path,
         network,
         statistics,
-        {"architecture": {"network": kind, "outputs": 3, "batchnorm_momentum": 0.8, **own}},
+        {"architecture": {"network": kind, "outputs": 3, **norm, **own}},
     )
     again, found, _ = network_from_model(path)
     np.testing.assert_array_equal(found["mean"], statistics["mean"])

@@ -33,8 +33,8 @@ SMALL = {
     "stft": {"n_fft": 1024, "hop": 512},
     "dnn": {"epochs": 3},
     "rf": {"trees": 20},
-    "expert": {"epochs": 2, "batch": 4, "channels": [4, 4, 4, 4, 4], "batchnorm_momentum": 0.5},
-    "mixer": {"epochs": 1, "batch": 4, "batchnorm_momentum": 0.5},
+    "expert": {"epochs": 2, "batch": 4, "channels": [4, 4, 4, 4, 4]},
+    "mixer": {"epochs": 1, "batch": 4},
     "training": {"threads": 1, "device": "cpu"},
 }
 

@@ -9,6 +9,7 @@ from genreflow.runtime import Job, TrainingProgress, log, run
 from genreflow.seeds import derive_seed
 from genreflow.store import FeatureSet
 from genreflow.training import (
+    batchnorm_settings,
     choose_device,
     classification_objective,
     fit_settings,
@@ -33,7 +34,7 @@ def main(job: Job) -> None:
         "outputs": len(labels),
         "pools": params["pools"],
         "channels": expert["channels"],
-        "batchnorm_momentum": expert["batchnorm_momentum"],
+        **batchnorm_settings(expert),
     }
     network = build_network(architecture)
     initialise(network, seed)

@@ -12,6 +12,7 @@ from genreflow.runtime import Job, TrainingProgress, log, run
 from genreflow.seeds import derive_seed
 from genreflow.store import FeatureSet, read_arrays
 from genreflow.training import (
+    batchnorm_settings,
     choose_device,
     fit_settings,
     frames,
@@ -44,7 +45,7 @@ def main(job: Job) -> None:
         )
         architecture = own | {
             "outputs": len(experts),
-            "batchnorm_momentum": mixer["batchnorm_momentum"],
+            **batchnorm_settings(mixer),
         }
         network = build_network(architecture)
         initialise(network, seed)

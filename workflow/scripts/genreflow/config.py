@@ -174,6 +174,16 @@ class Expert(Section):
     batchnorm_momentum: float = Field(
         0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
     )
+    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
+        "zero_debiased",
+        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
+        "0 and 1.",
+    )
+    batchnorm_variance: Literal["keras224", "plain"] = Field(
+        "keras224",
+        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
+        "by n / (n - 1) alone.",
+    )
 
 
 class Mixer(Section):
@@ -186,6 +196,16 @@ class Mixer(Section):
     model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
     batchnorm_momentum: float = Field(
         0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
+        "zero_debiased",
+        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
+        "0 and 1.",
+    )
+    batchnorm_variance: Literal["keras224", "plain"] = Field(
+        "keras224",
+        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
+        "by n / (n - 1) alone.",
     )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [0.25, 0.25, 0.5],

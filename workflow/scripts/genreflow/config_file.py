@@ -29,7 +29,7 @@ HEADER = """\
 """
 
 #: The demo: a planted truth that runs in minutes.  Shorter clips and fewer, smaller steps than
-#: the papers', whose running statistics then need a shorter memory; never another network.
+#: the papers'; never another network.
 DEMO = """
 # Collections by name.  Sources: `folder` (your own music, a folder for each label: `folder:
 # path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`), `gtzan`
@@ -43,8 +43,8 @@ datasets:
     seconds: 10           # length of the rendered clips
     settings:
       audio: {clip_seconds: 10}
-      expert: {epochs: 9, batch: 8, batchnorm_momentum: 0.9}
-      mixer: {epochs: 9, batch: 8, batchnorm_momentum: 0.9}
+      expert: {epochs: 9, batch: 8}
+      mixer: {epochs: 9, batch: 8}
       training: {threads: 1}
 
 # What tables.csv reports: a dataset, a partition, systems.

@@ -295,9 +295,20 @@ YI_NETWORKS = Stage(
             paper=_BATCHNORM,
             where="IV.C",
             authors="Keras's default.",
-            why="A short training needs less: after 24 steps with 0.99, 79 % of the "
-            "running statistics are still the initial ones.",
             authors_value=0.99,
+        ),
+        "expert.batchnorm_average": Reading(
+            status="R",
+            authors="Keras 2.2.4's running averages are zero-debiased: after the first step they "
+            "are the batch's, and the initial 0 and 1 never count. In PyTorch's terms the momentum "
+            "of step t is (1 - m) / (1 - m^t).",
+            authors_value="zero_debiased",
+        ),
+        "expert.batchnorm_variance": Reading(
+            status="R",
+            authors="Of maps, the batch's variance is corrected twice before it enters the running "
+            "one: by n / (n - 1) in TensorFlow and by n / (n - 1 - epsilon) in Keras.",
+            authors_value="keras224",
         ),
         "mixer.learning_rate": Reading(
             status="R",
@@ -320,6 +331,17 @@ YI_NETWORKS = Stage(
             where="IV.C",
             authors="Keras's default.",
             authors_value=0.99,
+        ),
+        "mixer.batchnorm_average": Reading(
+            status="R",
+            authors="As in the experts.",
+            authors_value="zero_debiased",
+        ),
+        "mixer.batchnorm_variance": Reading(
+            status="R",
+            authors="In MoEC as in the experts; the vectors of MoER are corrected once, by "
+            "n / (n - 1 - epsilon).",
+            authors_value="keras224",
         ),
         "mixer.dropout": Reading(
             status="R",

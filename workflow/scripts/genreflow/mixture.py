@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from genreflow.networks import BatchNorm
 from genreflow.normalisation import input_normaliser
 from genreflow.store import FeatureSet
 from genreflow.training import ClipInputs, image
@@ -61,7 +62,7 @@ def batch_statistics_experts(
     for (network, statistics, description), paths in zip(experts, inputs, strict=True):
         network.to(cached.device).train()
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, BatchNorm):
                 # Normalise by the batch, but leave the running statistics alone.
                 module.track_running_stats = False
         source = ClipInputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 import torch
@@ -19,6 +19,8 @@ from genreflow.models import (
     write_model,
 )
 
+RunningAverage = Literal["zero_debiased", "plain"]
+RunningVariance = Literal["keras224", "plain"]
 BATCHNORM_EPSILON = 1e-3
 GRU_UNITS = 64
 DENSE_UNITS = 32
@@ -32,6 +34,69 @@ def pool_same(maps: Tensor, pool: tuple[int, int]) -> Tensor:
     """
     first = [((-size) % width) // 2 for size, width in zip(maps.shape[2:], pool, strict=True)]
     return functional.max_pool2d(maps, pool, pool, padding=(first[0], first[1]), ceil_mode=True)
+
+
+class BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch normalisation of maps or vectors with the running statistics of Keras 2.2.4.
+
+    Input (clips, channels, rows, columns) or (clips, size).
+    With Keras's momentum m, the first step's statistics *are* the batch's and the initial 0 and 1
+    never count: in torch's sense the momentum of step t is (1 - m) / (1 - m^t).  The variance that
+    enters the running one is n / (n - 1 - epsilon) of the batch's, and of maps n / (n - 1) of that.
+
+    Parameters
+    ----------
+    features
+        Channels of maps or size of vectors.
+    momentum
+        Share of the running statistics kept a step (Keras's sense).
+    average
+        ``zero_debiased`` as above, or ``plain``: from the initial 0 and 1, by 1 - m every step.
+    variance
+        ``keras224`` as above, or ``plain``: n / (n - 1) of the batch's.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        momentum: float = 0.99,
+        average: RunningAverage = "zero_debiased",
+        variance: RunningVariance = "keras224",
+    ) -> None:
+        super().__init__(features, eps=BATCHNORM_EPSILON)
+        self._kept, self._average, self._variance = momentum, average, variance
+        # Not the buffer of torch: reading it would let a GPU wait in every step.
+        self._steps = 0
+
+    def _check_input_dim(self, inputs: Tensor) -> None:
+        if inputs.ndim not in (2, 4):
+            raise ValueError(f"maps (4-D) or vectors (2-D) are expected, not {inputs.ndim}-D")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the normalised values; in training, by the batch's statistics."""
+        self._check_input_dim(inputs)
+        if not (self.training and self.track_running_stats):
+            return super().forward(inputs)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self._steps += 1
+        self.num_batches_tracked += 1
+        new = 1 - self._kept
+        if self._average == "zero_debiased":
+            new /= 1 - self._kept**self._steps
+        factor, n = 1.0, inputs.numel() // inputs.shape[1]
+        if self._variance == "keras224":
+            # torch itself corrects by n / (n - 1).
+            factor = (n if inputs.ndim == 4 else n - 1) / (n - 1 - self.eps)
+        # Copies, since what torch has updated must stay as it is until the gradient.
+        mean, variance = self.running_mean.clone(), self.running_var / factor
+        out = functional.batch_norm(
+            inputs, mean, variance, self.weight, self.bias, True, new, self.eps
+        )
+        self.running_mean, self.running_var = mean, variance * factor
+        return out
 
 
 class K2c2(nn.Module):
@@ -48,8 +113,8 @@ class K2c2(nn.Module):
         Five (frequency, time) pools that end at a 1x1 map.
     channels
         Of the five blocks.
-    batchnorm_momentum
-        Share of the running statistics kept a step (Keras's sense).
+    batchnorm_momentum, batchnorm_average, batchnorm_variance
+        As of `BatchNorm`.
     """
 
     def __init__(
@@ -59,6 +124,8 @@ class K2c2(nn.Module):
         pools: Sequence[tuple[int, int]],
         channels: Sequence[int] = (64, 128, 128, 192, 256),
         batchnorm_momentum: float = 0.99,
+        batchnorm_average: RunningAverage = "zero_debiased",
+        batchnorm_variance: RunningVariance = "keras224",
     ) -> None:
         super().__init__()
         self.pools = [(int(rows), int(columns)) for rows, columns in pools]
@@ -67,7 +134,12 @@ class K2c2(nn.Module):
             nn.Conv2d(before, after, 3) for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(
-            nn.BatchNorm2d(width, eps=BATCHNORM_EPSILON, momentum=1 - batchnorm_momentum)
+            BatchNorm(
+                width,
+                momentum=batchnorm_momentum,
+                average=batchnorm_average,
+                variance=batchnorm_variance,
+            )
             for width in channels
         )
         self.dense = nn.Linear(channels[-1], classes)
@@ -98,8 +170,8 @@ class GruMixer(nn.Module):
         Size of a frame.
     dropout
         Before the first GRU, before the second, and before the dense layer.
-    batchnorm_momentum
-        Share of the running statistics kept a step (Keras's sense).
+    batchnorm_momentum, batchnorm_average, batchnorm_variance
+        As of `BatchNorm`.
     """
 
     def __init__(
@@ -109,14 +181,19 @@ class GruMixer(nn.Module):
         bands: int,
         dropout: Sequence[float] = (0.25, 0.25, 0.5),
         batchnorm_momentum: float = 0.99,
+        batchnorm_average: RunningAverage = "zero_debiased",
+        batchnorm_variance: RunningVariance = "keras224",
     ) -> None:
         super().__init__()
         self.dropout = [float(rate) for rate in dropout]
         self.first = nn.GRU(bands, GRU_UNITS, batch_first=True, bidirectional=True)
         self.second = nn.GRU(2 * GRU_UNITS, GRU_UNITS, batch_first=True, bidirectional=True)
         self.dense = nn.Linear(2 * GRU_UNITS, DENSE_UNITS)
-        self.norm = nn.BatchNorm1d(
-            DENSE_UNITS, eps=BATCHNORM_EPSILON, momentum=1 - batchnorm_momentum
+        self.norm = BatchNorm(
+            DENSE_UNITS,
+            momentum=batchnorm_momentum,
+            average=batchnorm_average,
+            variance=batchnorm_variance,
         )
         self.output = nn.Linear(DENSE_UNITS, experts)
 

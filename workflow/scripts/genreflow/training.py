@@ -230,6 +230,11 @@ def fit_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings[key] for key in ("epochs", "batch", "learning_rate", "decay", "model")}
 
 
+def batchnorm_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an expert's or a mixer's configuration that its network takes."""
+    return {key: value for key, value in settings.items() if key.startswith("batchnorm_")}
+
+
 def train_network(
     network: nn.Module,
     data: TrainingSet,
