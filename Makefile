@@ -45,7 +45,7 @@ lint: env
 
 # The files that follow from the configuration's schema.
 config: env
-	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.config_file .
+	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.plan.config_file .
 
 env: $(STAMP)
 

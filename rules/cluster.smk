@@ -3,7 +3,7 @@
 In:  Snakemake's log and the cluster's logs of jobs, results/logs/{slurm,cluster}/.
 """
 
-from genreflow.cluster import describe_killed_jobs
+from genreflow.jobs.cluster import describe_killed_jobs
 
 
 def tell_killed_jobs(logs):

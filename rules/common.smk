@@ -13,18 +13,14 @@ SCRIPTS = BASE / "workflow" / "scripts"
 PUBLISHED = BASE / "config" / "published"
 sys.path.insert(0, str(SCRIPTS))
 
-from genreflow.config import Intermediate, Settings, canonical, load, read_yaml
+from genreflow.plan.schema import Intermediate, Settings
+from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.errors import UserError
-from genreflow.partitions import (
-    base_partition,
-    drawn_with,
-    number_of_folds,
-    partition_name,
-)
-from genreflow.planning import check_planned, local_copies, plan_source
-from genreflow.provenance import code_digest
-from genreflow.store_layouts import LAYOUTS
-from genreflow.sources import COLLECTIONS
+from genreflow.partitions.names import base_partition, drawn_with, number_of_folds, partition_name
+from genreflow.plan.planning import check_planned, local_copies, plan_source
+from genreflow.plan.provenance import code_digest
+from genreflow.features.layouts import LAYOUTS
+from genreflow.collections.sources import COLLECTIONS
 from genreflow.systems import (
     EXPERT_SYSTEMS,
     EXPERTS,
@@ -186,11 +182,11 @@ def folds(pattern):
 
 def manifest_parameters(wildcards):
     planned = PLANNED[wildcards.dataset]
-    value = {"place": planned.place, "clips": planned.digest}
-    if planned.published:
+    value = {"source": planned.source, "clips": planned.digest}
+    if planned.collection:
         # Its clips are not in the digest: they are known only when its lists are read.
         value["collection"] = code_digest(
-            f"genreflow.{planned.published.family}", SCRIPTS
+            f"genreflow.collections.{planned.collection.family}", SCRIPTS
         )
     return canonical({**value, "code": code_digest("write_manifest", SCRIPTS)})
 
@@ -199,7 +195,7 @@ def shard_parameters(wildcards):
     planned = PLANNED[wildcards.dataset]
     return canonical(
         {
-            "place": planned.shard_place,
+            "source": planned.shard_source,
             "clips": planned.shards[wildcards.shard],
             "shard": wildcards.shard,
             "code": code_digest("write_shard", SCRIPTS),
@@ -209,15 +205,15 @@ def shard_parameters(wildcards):
 
 def published_sizes(wildcards):
     """Return the sizes of a partition that is a published list, before quarantine, or None."""
-    published = PLANNED[wildcards.dataset].published
+    collection = PLANNED[wildcards.dataset].collection
     name = partition_name(wildcards.partition)
-    return published.sizes.get(name) if published else None
+    return collection.sizes.get(name) if collection else None
 
 
 def known_bad(wildcards):
     """Return the clips of a published collection that are known to be unusable, and why."""
-    published = PLANNED[wildcards.dataset].published
-    return published.known_bad if published else {}
+    collection = PLANNED[wildcards.dataset].collection
+    return collection.known_bad if collection else {}
 
 
 def synthesis_parameters(settings, wildcards):
@@ -462,7 +458,7 @@ def figures(kind, keys):
 def report_parameters():
     # How much memory a training may take is no part of what was run.
     hidden = {"training": {"memory_gb"}}
-    template = SCRIPTS / "genreflow" / "templates" / "report.html"
+    template = SCRIPTS / "genreflow" / "results" / "templates" / "report.html"
     return canonical(
         {
             "datasets": [

@@ -44,7 +44,7 @@ rule retrieve_annotations:
     benchmark:
         "results/benchmarks/retrieve_annotations/{family}.tsv"
     wildcard_constraints:
-        family="|".join({published.family for published in COLLECTIONS.values()}),
+        family="|".join({collection.family for collection in COLLECTIONS.values()}),
     conda:
         "../envs/features.yaml"
     threads: 1
@@ -53,7 +53,7 @@ rule retrieve_annotations:
         runtime=growing(120),
     params:
         config=lambda w: canonical(
-            {"family": w.family, "code": code_digest(f"genreflow.{w.family}", SCRIPTS)}
+            {"family": w.family, "code": code_digest(f"genreflow.collections.{w.family}", SCRIPTS)}
         ),
     shell:
         command("retrieve_annotations")

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from genreflow.fma import OFFICIAL_CLIPS, SMALL_LABELS
-from genreflow.gtzan import LABELS
-from genreflow.retrieval import Remote
+from genreflow.collections.download import Remote
+from genreflow.collections.fma import OFFICIAL_CLIPS, SMALL_LABELS
+from genreflow.collections.gtzan import LABELS
 
 RATE = 22050
 

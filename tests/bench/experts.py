@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 import torch
-from genreflow.training import image
+from genreflow.yi2019.training import image
 from measuring import KEPT, REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
 from sound import SETTINGS

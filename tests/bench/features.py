@@ -7,12 +7,12 @@ from statistics import median
 import librosa
 import numpy as np
 import numpy.typing as npt
-from genreflow.cepstrum import compute_cepstral_modulation, compute_cepstrogram
-from genreflow.hpss import separate_hpss
-from genreflow.mel import compute_mel, mel_filters
-from genreflow.mfcc import compute_mfcc
-from genreflow.modulation import compute_modulation
-from genreflow.stft import compute_stft, uncentred_frames
+from genreflow.features.cepstrum import compute_cepstral_modulation, compute_cepstrogram
+from genreflow.features.hpss import separate_hpss
+from genreflow.features.mel import compute_mel, mel_filters
+from genreflow.features.mfcc import compute_mfcc
+from genreflow.features.modulation import compute_modulation
+from genreflow.features.stft import compute_stft, uncentred_frames
 from measuring import spread, times
 from page import Bounded, Section
 from sound import RATE, SETTINGS, music

@@ -12,9 +12,9 @@ from statistics import median
 
 import numpy as np
 import torch
-from genreflow.mlp import Array, Mlp
-from genreflow.mlp_training import Classes, train_mlp
-from genreflow.store import FeatureWriter
+from genreflow.files.store import FeatureWriter
+from genreflow.jeong2016.network import Array, Mlp
+from genreflow.jeong2016.training import Classes, train_mlp
 from measuring import REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
 from sound import SETTINGS
@@ -31,10 +31,10 @@ TRAIN = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from genreflow.jeong import ClipVectors, temporal_vectors
-from genreflow.mlp import Mlp
-from genreflow.mlp_training import train_mlp
-from genreflow.store import FeatureSet
+from genreflow.jeong2016.vectors import ClipVectors, temporal_vectors
+from genreflow.jeong2016.network import Mlp
+from genreflow.jeong2016.training import train_mlp
+from genreflow.files.store import FeatureSet
 from threadpoolctl import threadpool_limits
 cache, memory_gb = Path(sys.argv[1]), float(sys.argv[2])
 statistics = {name: np.ones(513) for name in ("mean", "deviation")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from genreflow.config import Settings
+from genreflow.plan.schema import Settings
 
 SETTINGS = Settings()
 RATE = SETTINGS.audio.sample_rate

@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import soundfile
 import yaml
-from genreflow.audio import decode, prepare_clip
+from genreflow.features.audio import decode, prepare_clip
 from measuring import REPOSITORY, Run, spread, times
 from page import Bounded, Row, Section
 from planning import FMA_FULL, FMA_SMALL, planned_jobs, snakemake

@@ -7,8 +7,8 @@ from math import ceil
 from statistics import median
 
 import torch
-from genreflow.networks import build_network
-from genreflow.training import batchnorm_settings, choose_device, image
+from genreflow.yi2019.networks import build_network
+from genreflow.yi2019.training import batchnorm_settings, choose_device, image
 from measuring import spread, times
 from page import Row, Section
 from sound import SETTINGS

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from genreflow.synthesis import clip_table, synthesise_clip
+from genreflow.features.synthesis import clip_table, synthesise_clip
 from harness import ALL_SYSTEMS, SMALL, merge, run_snakemake, write_collection
 from scipy.stats import binomtest
 

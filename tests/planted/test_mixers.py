@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import train_mixer
-from genreflow.partitions import Assignment, write_assignments
-from genreflow.pooling import derive_pools
-from genreflow.runtime import Job
-from genreflow.store import FeatureWriter, write_arrays
+from genreflow.files.assignments import Assignment, write_assignments
+from genreflow.files.store import FeatureWriter, write_arrays
+from genreflow.jobs.job import Job
 from genreflow.systems import SPECTROGRAM_EXPERTS as EXPERTS
+from genreflow.yi2019.pools import derive_pools
 
 LABELS = ["blues", "disco", "jazz", "rock"]
 #: Of each class, the expert that is right about it: no order in common.
@@ -157,7 +157,7 @@ def test_the_mixture_is_right_where_no_expert_is(predictions: pd.DataFrame) -> N
 def test_the_mixture_is_the_weighted_mean_of_the_opinions(
     predictions: pd.DataFrame, collection: Path
 ) -> None:
-    from genreflow.store import read_arrays
+    from genreflow.files.store import read_arrays
 
     files = {expert: read_arrays(collection / f"{expert}.h5")[0] for expert in EXPERTS}
     for row in predictions.to_dict("records"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from genreflow.audio import (
+from genreflow.features.audio import (
     LARGEST_PEAK,
     Decoded,
     UnusableClip,
@@ -170,7 +170,7 @@ def test_file_without_audio_is_set_aside_with_a_reason(
 
 
 def test_without_ffmpeg_the_reason_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genreflow.audio.shutil.which", lambda name: None)
+    monkeypatch.setattr("genreflow.features.audio.shutil.which", lambda name: None)
     path = tmp_path / "letter.mp3"
     path.write_text("no music")
     with pytest.raises(UnusableClip, match=r"libsndfile: .*no ffmpeg") as caught:

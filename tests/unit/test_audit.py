@@ -6,7 +6,12 @@ from pathlib import Path
 
 import audit_partition as audit_script
 import pytest
-from genreflow.audit import (
+from genreflow.features.fingerprint import Duplicate
+from genreflow.files.assignments import Assignment, write_assignments
+from genreflow.files.clips import Clip, write_clips
+from genreflow.files.records import read_records, write_records
+from genreflow.jobs.job import Job
+from genreflow.results.leaks import (
     Finding,
     Summary,
     TrainedNetwork,
@@ -15,11 +20,6 @@ from genreflow.audit import (
     leak_note,
     summarise,
 )
-from genreflow.fingerprint import Duplicate
-from genreflow.manifest import Clip, write_clips
-from genreflow.partitions import Assignment, write_assignments
-from genreflow.records import read_records, write_records
-from genreflow.runtime import Job
 
 
 def fold(roles: str, number: int = 0) -> list[Assignment]:

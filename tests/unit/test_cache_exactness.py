@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 import scipy.fft
 import scipy.signal
-from genreflow.audio import decode, prepare_clip
-from genreflow.cepstrum import (
+from genreflow.features.audio import decode, prepare_clip
+from genreflow.features.cepstrum import (
     compute_cepstral_modulation,
     compute_cepstrogram,
     normalise_cepstral_modulation,
 )
-from genreflow.hpss import separate_hpss
-from genreflow.mel import compute_mel, mel_filters
-from genreflow.mfcc import compute_mfcc
-from genreflow.modulation import compute_modulation
-from genreflow.running_median import running_median
-from genreflow.stft import compute_stft, uncentred_frames
-from genreflow.store import as_stored as as_cached
+from genreflow.features.hpss import separate_hpss
+from genreflow.features.mel import compute_mel, mel_filters
+from genreflow.features.mfcc import compute_mfcc
+from genreflow.features.modulation import compute_modulation
+from genreflow.features.running_median import running_median
+from genreflow.features.stft import compute_stft, uncentred_frames
+from genreflow.files.store import as_stored as as_cached
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from genreflow.cepstrum import (
+from genreflow.features.cepstrum import (
     compute_cepstral_modulation,
     compute_cepstrogram,
     normalise_cepstral_modulation,
 )
-from genreflow.stft import compute_stft
+from genreflow.features.stft import compute_stft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from genreflow.cluster import describe_killed_jobs
+from genreflow.jobs.cluster import describe_killed_jobs
 
 #: Lines as the systems write them, and what they are about.
 LINES = {

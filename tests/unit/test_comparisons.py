@@ -8,8 +8,8 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
-from genreflow.comparisons import COLUMNS, compare_systems
-from genreflow.tables import Evaluated
+from genreflow.results.comparisons import COLUMNS, compare_systems
+from genreflow.results.tables import Evaluated
 
 
 def evaluated(

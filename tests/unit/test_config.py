@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow.config import Config, Settings, canonical, load, merge, read_yaml
 from genreflow.errors import UserError
+from genreflow.plan.loading import canonical, load, read_yaml
+from genreflow.plan.schema import Config, Settings, merge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,10 +9,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from genreflow import embedding, mel, networks, normalisation, training
-from genreflow.config import Section, Settings, load
-from genreflow.config_file import FILES, render_config
-from genreflow.deviations import OWN, READINGS, STATED
+from genreflow.features import mel, normalisation
+from genreflow.plan.config_file import FILES, render_config
+from genreflow.plan.deviations import OWN, READINGS, STATED
+from genreflow.plan.loading import load
+from genreflow.plan.schema import Section, Settings
+from genreflow.results import embedding
+from genreflow.yi2019 import networks, training
 from pydantic import ValidationError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from genreflow.curves import EpochRecord, check_converged, write_curve
 from genreflow.errors import UserError
-from genreflow.mlp import Mlp
-from genreflow.mlp_training import train_mlp
-from genreflow.training import TrainingSet, classification_objective, train_network
+from genreflow.files.curves import EpochRecord, check_converged, write_curve
+from genreflow.jeong2016.network import Mlp
+from genreflow.jeong2016.training import train_mlp
+from genreflow.yi2019.training import TrainingSet, classification_objective, train_network
 from torch import nn
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from genreflow.evaluation import (
+from genreflow.results.evaluation import (
     accuracy,
     figure_of_merit,
     figure_of_merit_from_counts,

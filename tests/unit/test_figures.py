@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from genreflow.embedding import PERPLEXITY, choose_perplexity, embed_segments
-from genreflow.figures import (
+from genreflow.results.embedding import PERPLEXITY, choose_perplexity, embed_segments
+from genreflow.results.figures import (
     LearningCurve,
     draw_accuracies,
     draw_figure_of_merit,
@@ -17,7 +17,7 @@ from genreflow.figures import (
     draw_tsne,
     save_figure,
 )
-from genreflow.scores import MEAN, Score, majority_share, read_figure_of_merit, read_scores
+from genreflow.results.scores import MEAN, Score, majority_share, read_figure_of_merit, read_scores
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 

@@ -13,9 +13,9 @@ import find_duplicates as find_script
 import numpy as np
 import pytest
 import soundfile
-from genreflow import fingerprint
-from genreflow.audio import decode, resample
-from genreflow.fingerprint import (
+from genreflow.features import fingerprint
+from genreflow.features.audio import decode, resample
+from genreflow.features.fingerprint import (
     SHORTEST_SECONDS,
     THRESHOLD,
     Duplicate,
@@ -26,11 +26,11 @@ from genreflow.fingerprint import (
     fingerprint_shape,
     step_frames,
 )
-from genreflow.records import read_records, write_records
-from genreflow.runtime import Job
-from genreflow.stft import compute_stft
-from genreflow.store import FeatureWriter, read_arrays
-from genreflow.synthesis import clip_table, synthesise_clip
+from genreflow.features.stft import compute_stft
+from genreflow.features.synthesis import clip_table, synthesise_clip
+from genreflow.files.records import read_records, write_records
+from genreflow.files.store import FeatureWriter, read_arrays
+from genreflow.jobs.job import Job
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow import fma
-from genreflow.errors import UserError
-from genreflow.fma import (
+from genreflow.collections import fma
+from genreflow.collections.collection import Annotation
+from genreflow.collections.fma import (
     BAD_CLIPS,
     CLIPS,
     FMA,
@@ -23,10 +23,12 @@ from genreflow.fma import (
     read_checksums,
     read_lists,
 )
-from genreflow.manifest import LARGEST_SHARD, Clip, number_of_shards, shard_of
-from genreflow.partitions import Assignment, make_partition
-from genreflow.published import Annotation
-from genreflow.remotes import FMA_METADATA
+from genreflow.collections.remotes import FMA_METADATA
+from genreflow.collections.shards import LARGEST_SHARD, number_of_shards, shard_of
+from genreflow.errors import UserError
+from genreflow.files.assignments import Assignment
+from genreflow.files.clips import Clip
+from genreflow.partitions.drawing import make_partition
 from published_copies import fma_row, fma_tracks, remote_of, write_fma_metadata
 
 TRACKS = fma_tracks()

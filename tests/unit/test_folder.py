@@ -19,10 +19,8 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
-from genreflow import folder as module
-from genreflow.config import load
-from genreflow.errors import UserError
-from genreflow.folder import (
+from genreflow.collections import folder as module
+from genreflow.collections.folder import (
     AUDIO_SUFFIXES,
     MANIFEST,
     append_new,
@@ -31,9 +29,12 @@ from genreflow.folder import (
     read_artist,
     unique_ids,
 )
-from genreflow.manifest import Clip, read_clips, read_manifest, write_clips
-from genreflow.planning import plan_source
-from genreflow.sources import read_source
+from genreflow.collections.manifest import read_manifest
+from genreflow.collections.sources import read_source
+from genreflow.errors import UserError
+from genreflow.files.clips import Clip, read_clips, write_clips
+from genreflow.plan.loading import load
+from genreflow.plan.planning import plan_source
 from mutagen.easyid3 import EasyID3
 from mutagen.easymp4 import EasyMP4
 from mutagen.id3 import TPE1, TPE2
@@ -441,10 +442,10 @@ def test_new_files_are_named_in_one_message_with_the_command_that_adds_them(
     arguments = subprocess.run(
         ["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert arguments[:2] == ["-m", "genreflow.folder"]
+    assert arguments[:2] == ["-m", "genreflow.collections.folder"]
     monkeypatch.setattr(sys, "argv", arguments[1:])
-    monkeypatch.delitem(sys.modules, "genreflow.folder")
-    runpy.run_module("genreflow.folder", run_name="__main__")
+    monkeypatch.delitem(sys.modules, "genreflow.collections.folder")
+    runpy.run_module("genreflow.collections.folder", run_name="__main__")
     caplog.clear()
     after = plan(music)
     assert not caplog.messages
@@ -507,7 +508,7 @@ def test_a_job_reads_what_planning_wrote_and_says_and_writes_nothing(
     planned = plan_source(dataset, rendered=rendered, downloads="downloads")
     touch(music, "rock/new.mp3")
     caplog.clear()
-    assert read_source(planned.place) == planned.clips
+    assert read_source(planned.source) == planned.clips
     assert not caplog.messages
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow import gtzan
-from genreflow.audit import audit_partition
-from genreflow.errors import UserError
-from genreflow.gtzan import (
+from genreflow.collections import gtzan
+from genreflow.collections.collection import Annotation
+from genreflow.collections.download import Remote
+from genreflow.collections.gtzan import (
     BAD_CLIPS,
     CLIPS_A_LABEL,
     FAULT_FILTERED_CLIPS,
@@ -30,11 +30,13 @@ from genreflow.gtzan import (
     read_fault_filtered,
     read_lists,
 )
-from genreflow.manifest import SPLITS, Clip, labels
-from genreflow.partitions import Assignment, check_partition, make_partition
-from genreflow.published import Annotation
-from genreflow.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
-from genreflow.retrieval import Remote
+from genreflow.collections.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
+from genreflow.errors import UserError
+from genreflow.files.assignments import SPLITS, Assignment
+from genreflow.files.clips import Clip, labels
+from genreflow.partitions.checks import check_partition
+from genreflow.partitions.drawing import make_partition
+from genreflow.results.leaks import audit_partition
 
 
 def unpack(

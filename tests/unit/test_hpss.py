@@ -7,8 +7,8 @@ from collections.abc import Callable
 import librosa
 import numpy as np
 import pytest
-from genreflow.hpss import separate_hpss, soft_mask
-from genreflow.stft import compute_stft
+from genreflow.features.hpss import separate_hpss, soft_mask
+from genreflow.features.stft import compute_stft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

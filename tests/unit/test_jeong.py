@@ -6,18 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from genreflow.jeong import (
-    ClipVectors,
-    aggregate,
-    clip_shares,
-    frame_windows,
-    hidden_features,
-    modulation_moments,
-    vectors_for,
-)
-from genreflow.mlp import ROWS, Mlp
-from genreflow.normalisation import pooled_moments
-from genreflow.store import FeatureSet, FeatureWriter
+from genreflow.features.normalisation import pooled_moments
+from genreflow.files.store import FeatureSet, FeatureWriter
+from genreflow.jeong2016.forest import clip_shares
+from genreflow.jeong2016.network import ROWS, Mlp
+from genreflow.jeong2016.segments import aggregate, frame_windows, hidden_features
+from genreflow.jeong2016.vectors import ClipVectors, modulation_moments, vectors_for
 
 WINDOW = 6
 

@@ -7,17 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from genreflow.collections.manifest import read_manifest
+from genreflow.collections.shards import LARGEST_SHARD, membership_digest, shard_clips
 from genreflow.errors import UserError
-from genreflow.manifest import (
-    LARGEST_SHARD,
-    Clip,
-    labels,
-    membership_digest,
-    read_clips,
-    read_manifest,
-    shard_clips,
-    write_clips,
-)
+from genreflow.files.clips import Clip, labels, read_clips, write_clips
 
 HEADER = "track_id,path,label\n"
 ROWS = "b,b.mp3,rock\na,a.mp3,rock\nd,d.mp3,pop\nc,c.mp3,pop\n"

@@ -8,10 +8,10 @@ import librosa
 import numpy as np
 import pytest
 import scipy.signal
-from genreflow.mel import compute_mel, mel_filters
-from genreflow.mfcc import compute_mfcc
-from genreflow.modulation import compute_modulation
-from genreflow.stft import compute_stft
+from genreflow.features.mel import compute_mel, mel_filters
+from genreflow.features.mfcc import compute_mfcc
+from genreflow.features.modulation import compute_modulation
+from genreflow.features.stft import compute_stft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

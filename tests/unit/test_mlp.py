@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
-from genreflow import mlp_training
-from genreflow.mlp import ROWS, Mlp, mlp_from_tensors, mlp_tensors
-from genreflow.mlp_training import GATHERED, descend, evaluate, train_mlp
+from genreflow.jeong2016 import training as mlp_training
+from genreflow.jeong2016.network import ROWS, Mlp, mlp_from_tensors, mlp_tensors
+from genreflow.jeong2016.training import GATHERED, descend, evaluate, train_mlp
 
 
 class Vectors:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from genreflow.errors import UserError
-from genreflow.models import read_model
-from genreflow.networks import (
+from genreflow.files.models import read_model
+from genreflow.yi2019.networks import (
     BatchNorm,
     GruMixer,
     K2c2,
@@ -20,7 +20,7 @@ from genreflow.networks import (
     pool_same,
     write_network,
 )
-from genreflow.pooling import PAPER_POOLS
+from genreflow.yi2019.pools import PAPER_POOLS
 from safetensors.numpy import save_file
 from torch.nn import functional
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.fft
-from genreflow.cepstrum import compute_cepstral_modulation, normalise_cepstral_modulation
-from genreflow.normalisation import SMALLEST_DEVIATION, pooled_moments, standardise_clip
-from genreflow.store import FeatureSet, FeatureWriter
+from genreflow.features.cepstrum import compute_cepstral_modulation, normalise_cepstral_modulation
+from genreflow.features.normalisation import SMALLEST_DEVIATION, pooled_moments, standardise_clip
+from genreflow.files.store import FeatureSet, FeatureWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 from genreflow.errors import UserError
-from genreflow.manifest import Clip
-from genreflow.partitions import (
+from genreflow.files.assignments import (
     Assignment,
-    base_partition,
-    check_partition,
-    drawn_with,
-    make_partition,
-    number_of_folds,
     read_assignments,
     shortfall,
     usable,
     write_assignments,
 )
+from genreflow.files.clips import Clip
+from genreflow.partitions.checks import check_partition
+from genreflow.partitions.drawing import make_partition
+from genreflow.partitions.names import base_partition, drawn_with, number_of_folds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

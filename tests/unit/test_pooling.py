@@ -6,7 +6,7 @@ from itertools import product
 from math import log
 
 import pytest
-from genreflow.pooling import (
+from genreflow.yi2019.pools import (
     LARGEST_POOL,
     PAPER_POOLS,
     derive_axis_pools,

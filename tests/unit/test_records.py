@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from genreflow.records import parse_records, read_records, write_records
+from genreflow.files.records import parse_records, read_records, write_records
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from genreflow.html_report import (
+from genreflow.files.assignments import Assignment
+from genreflow.files.audio_report import AudioReport
+from genreflow.results.report import (
     DatasetSection,
     ExperimentSection,
     Image,
@@ -19,9 +21,7 @@ from genreflow.html_report import (
     render_report,
     role_counts,
 )
-from genreflow.partitions import Assignment
-from genreflow.reports import AudioReport
-from genreflow.scores import MEAN, Comparison, Score, read_comparisons
+from genreflow.results.scores import MEAN, Comparison, Score, read_comparisons
 
 HOSTILE = '<script>alert("1")</script> & co'
 VOID = {"meta", "img", "br"}

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow.config import SOURCES, AnyDataset, Config, Experiment, Section, Settings
-from genreflow.reruns import DATASETS, EXPERIMENTS, READS, SETTINGS, SHOWN, TOP
+from genreflow.plan.reruns import DATASETS, EXPERIMENTS, READS, SETTINGS, SHOWN, TOP
+from genreflow.plan.schema import SOURCES, AnyDataset, Config, Experiment, Section, Settings
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reruns.md").read_text(encoding="utf-8")
 KEYS = PAGE.split("## Keys")[1].split("##")[0]

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from genreflow import retrieval
+from genreflow.collections import download, unpacking
+from genreflow.collections.download import Patience, Remote, find_copy, retrieve, verify
+from genreflow.collections.unpacking import unpack
 from genreflow.errors import UserError
-from genreflow.retrieval import Patience, Remote, find_copy, retrieve, unpack, verify
 from published_copies import Server, pack_tar, pack_zip, remote_of, serve
 
 PATIENCE = Patience(attempts=2, wait_s=0.01, silence_s=0.5, slowest=10_000)
@@ -212,7 +213,8 @@ def test_a_disk_that_is_too_small_is_named_before_anything_is_transferred(
 def test_progress_is_logged(
     fetch: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(retrieval, "INTERVAL", 0.0)
+    monkeypatch.setattr(download, "INTERVAL", 0.0)
+    monkeypatch.setattr(unpacking, "INTERVAL", 0.0)
     with caplog.at_level(logging.INFO, logger="genreflow"):
         fetch("good")
     assert any("100.0 % of" in message and "MB/s" in message for message in caplog.messages)

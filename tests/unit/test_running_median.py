@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from genreflow import compiled as compiled_module
 from genreflow.compiled import compiled
-from genreflow.running_median import (
+from genreflow.features.running_median import (
     BOTH,
     LANES,
     LARGEST_GROUP,
@@ -118,8 +118,8 @@ def test_code_is_kept_for_later_processes_and_a_read_only_place_is_no_error(
     assert compiled(double)(2.0) == 4
     monkeypatch.undo()
     running_median(np.zeros((40, 4), np.float32), 3)
-    folder = Path(compiled_module.__file__).parent
-    from genreflow.running_median import _run
+    folder = Path(compiled_module.__file__).parent / "features"
+    from genreflow.features.running_median import _run
 
     assert _run.stats.cache_path == str(folder / "__pycache__")
     assert sum(_run.stats.cache_hits.values()) + sum(_run.stats.cache_misses.values()) >= 1

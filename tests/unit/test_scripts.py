@@ -33,14 +33,14 @@ import torch
 import train_dnn
 import train_expert
 import train_mixer
-from genreflow.mlp import Mlp, mlp_tensors
-from genreflow.models import name_normalisation, read_model, write_model
-from genreflow.networks import K2c2, initialise, write_network
-from genreflow.partitions import Assignment, write_assignments
-from genreflow.predictions import read_predictions
-from genreflow.runtime import Job
+from genreflow.files.assignments import Assignment, write_assignments
+from genreflow.files.models import name_normalisation, read_model, write_model
+from genreflow.files.predictions import read_predictions
+from genreflow.files.store import FeatureFile, FeatureWriter, as_stored, read_arrays, write_arrays
+from genreflow.jeong2016.network import Mlp, mlp_tensors
+from genreflow.jobs.job import Job
 from genreflow.seeds import derive_seed
-from genreflow.store import FeatureFile, FeatureWriter, as_stored, read_arrays, write_arrays
+from genreflow.yi2019.networks import K2c2, initialise, write_network
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
@@ -388,7 +388,7 @@ def test_forest_is_the_configured_one_with_a_seed_of_its_own(
             made.append(self.get_params() | {"classes": classes.tolist(), "features": features})
             return super().fit(features, classes)
 
-    monkeypatch.setattr(evaluate_forest, "RandomForestClassifier", Noted)
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", Noted)
     rng = np.random.default_rng(0)
     segments = {name: rng.uniform(0, 1, (3, 2)).astype(np.float32) for name in ROLES}
     files = forest_files(tmp_path, ROLES, segments)
@@ -425,7 +425,7 @@ def test_segments_decide_a_clip_as_configured(
         def predict_proba(self, features: NDArray[Any]) -> NDArray[Any]:
             return np.array([[0.6, 0.4], [0.6, 0.4], [0.0, 1.0]])
 
-    monkeypatch.setattr(evaluate_forest, "RandomForestClassifier", Fixed)
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", Fixed)
     roles = {"a": ("x", "train"), "b": ("z", "train"), "c": ("x", "valid"), "t": ("y", "test")}
     segments = {name: np.zeros((3, 2), np.float32) for name in roles}
     files = forest_files(tmp_path, roles, segments)

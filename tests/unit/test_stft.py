@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import scipy.signal
-from genreflow.stft import compute_stft, uncentred_frames
+from genreflow.features.stft import compute_stft, uncentred_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

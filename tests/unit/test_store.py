@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import pytest
 from genreflow.errors import UserError
-from genreflow.store import (
+from genreflow.features.layouts import LAYOUTS
+from genreflow.files.store import (
     FeatureFile,
     FeatureSet,
     FeatureWriter,
@@ -19,7 +20,6 @@ from genreflow.store import (
     temporary_name,
     write_arrays,
 )
-from genreflow.store_layouts import LAYOUTS
 from numpy.typing import NDArray
 
 Clips = dict[str, NDArray[np.float64]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from genreflow.synthesis import (
+from genreflow.features.synthesis import (
     BALANCES,
     ONSETS_PER_BAR,
     RHYTHMS,

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from genreflow.audit import Summary
-from genreflow.partitions import Assignment
-from genreflow.predictions import (
+from genreflow.files.assignments import Assignment
+from genreflow.files.predictions import (
     ClipPrediction,
     read_predictions,
     tabulate_predictions,
     write_predictions,
 )
-from genreflow.tables import (
+from genreflow.results.leaks import Summary
+from genreflow.results.tables import (
     COLUMNS,
     Evaluated,
     audit_table,

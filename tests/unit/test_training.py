@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from genreflow.mixture import align_probabilities, batch_statistics_experts
-from genreflow.networks import K2c2, initialise
-from genreflow.normalisation import input_normaliser
-from genreflow.partitions import Assignment
-from genreflow.store import FeatureSet, FeatureWriter, as_stored
-from genreflow.training import (
+from genreflow.features.normalisation import input_normaliser
+from genreflow.files.assignments import Assignment
+from genreflow.files.store import FeatureSet, FeatureWriter, as_stored
+from genreflow.yi2019.mixture import align_probabilities, batch_statistics_experts
+from genreflow.yi2019.networks import K2c2, initialise
+from genreflow.yi2019.training import (
     ClipInputs,
     TrainingSet,
     batches,

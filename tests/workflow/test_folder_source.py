@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from genreflow.folder import MANIFEST
+from genreflow.collections.folder import MANIFEST
 from harness import SMALL, Outcome, Snakemake, planned_jobs, run_snakemake, write_tone
 from mutagen.flac import FLAC
 

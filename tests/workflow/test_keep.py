@@ -12,7 +12,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from genreflow.store_layouts import LAYOUTS
+from genreflow.features.layouts import LAYOUTS
 from harness import (
     TARGETS,
     music_configuration,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from genreflow.gtzan import TRACK_IDS
+from genreflow.collections.gtzan import TRACK_IDS
 from harness import REPOSITORY, planned_jobs, run_snakemake
 
 CONFIG = REPOSITORY / "config"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from genreflow.gtzan import FAULT_FILTERED_CLIPS, LABELS, TRACK_IDS
+from genreflow.collections.gtzan import FAULT_FILTERED_CLIPS, LABELS, TRACK_IDS
 from harness import REPOSITORY, SMALL, Outcome, planned_jobs, run_snakemake
 from published_copies import (
     Server,
@@ -99,7 +99,7 @@ def publisher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publisher]:
             return repr(remote_of(site / name, addresses, **others))
 
         lists = {role: remote(f"{role}_filtered.txt", text=True) for role in FAULT_FILTERED_CLIPS}
-        with (repository / "workflow/scripts/genreflow/remotes.py").open("a") as module:
+        with (repository / "workflow/scripts/genreflow/collections/remotes.py").open("a") as module:
             module.write(f"GTZAN_ARCHIVE = {remote('genres.tar.gz')}\n")
             module.writelines(f"FAULT_FILTERED[{r!r}] = {text}\n" for r, text in lists.items())
             module.write(f"GTZAN_ARTISTS = {remote('index.txt', text=True)}\n")
@@ -359,7 +359,7 @@ def test_when_no_mirror_answers_the_message_names_the_key_that_helps(
     publisher: Publisher, tmp_path: Path
 ) -> None:
     repository = shutil.copytree(publisher.repository, tmp_path / "repository")
-    with (repository / "workflow/scripts/genreflow/remotes.py").open("a") as module:
+    with (repository / "workflow/scripts/genreflow/collections/remotes.py").open("a") as module:
         gone = publisher.server.address("404", "genres.tar.gz")
         module.write(
             "import dataclasses\n"

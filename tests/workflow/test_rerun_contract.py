@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow import planning
-from genreflow.gtzan import TRACK_IDS
-from genreflow.manifest import read_manifest, shard_clips
-from genreflow.reruns import (
+from genreflow.collections.gtzan import TRACK_IDS
+from genreflow.collections.manifest import read_manifest
+from genreflow.collections.shards import shard_clips
+from genreflow.plan import planning
+from genreflow.plan.reruns import (
     DATASETS,
     EXPERIMENTS,
     OTHERS,
@@ -482,7 +483,7 @@ def test_a_copy_of_what_was_downloaded_reruns_nothing(
     if place == "lists":
         found.mkdir()
         # Its content is another test's matter: here it is only somewhere else.
-        monkeypatch.setattr("genreflow.planning.COLLECTIONS", {
+        monkeypatch.setattr("genreflow.plan.planning.COLLECTIONS", {
             **planning.COLLECTIONS,
             "gtzan": replace(planning.COLLECTIONS["gtzan"], read_lists=lambda folder: []),
         })  # fmt: skip
@@ -641,12 +642,16 @@ def test_of_two_changes_at_once_none_is_forgotten(pretended: Run, music: Path) -
 
 #: Some modules, and the steps whose scripts use them.
 MODULES: dict[str, tuple[str, ...]] = {
-    "stft": ("compute_stft",),
+    "features/stft": ("compute_stft",),
     # SF's and TF's networks have one script, which needs the module for TF.
-    "cepstrum": ("compute_cepstrogram", "compute_normalisation sf", "compute_normalisation tf"),
-    "hpss": ("separate_hpss",),
-    "mfcc": ("compute_mfcc",),
-    "training": (*TRAINED_EXPERTS, "evaluate_mixture MoEB"),
+    "features/cepstrum": (
+        "compute_cepstrogram",
+        "compute_normalisation sf",
+        "compute_normalisation tf",
+    ),
+    "features/hpss": ("separate_hpss",),
+    "features/mfcc": ("compute_mfcc",),
+    "yi2019/training": (*TRAINED_EXPERTS, "evaluate_mixture MoEB"),
     "errors": (),
 }
 
@@ -664,8 +669,8 @@ def test_a_changed_line_reruns_the_rules_that_use_it(
     ("what", "name", "old", "new"),
     [
         ("a published accuracy changes", "config/published/jeong2016_accuracy.csv", "78.2", "78.3"),
-        ("the template of the report changes", "workflow/scripts/genreflow/templates/report.html",
-         "<", " <"),
+        ("the template of the report changes",
+         "workflow/scripts/genreflow/results/templates/report.html", "<", " <"),
     ],
 )  # fmt: skip
 def test_a_changed_file_reruns_what_reads_it(

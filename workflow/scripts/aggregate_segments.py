@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.jeong import aggregate, frame_windows, hidden_features, vectors_for
-from genreflow.mlp import mlp_from_tensors
-from genreflow.models import read_model, split_normalisation
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureSet, write_arrays
+from genreflow.files.models import read_model, split_normalisation
+from genreflow.files.store import FeatureSet, write_arrays
+from genreflow.jeong2016.network import mlp_from_tensors
+from genreflow.jeong2016.segments import aggregate, frame_windows, hidden_features
+from genreflow.jeong2016.vectors import vectors_for
+from genreflow.jobs.job import Job, log, run
 from threadpoolctl import threadpool_limits
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from genreflow.audit import Finding, Summary, TrainedNetwork, audit_models, summarise
-from genreflow.models import read_model
-from genreflow.partitions import read_assignments
-from genreflow.records import write_records
-from genreflow.runtime import Job, log, run
+from genreflow.files.assignments import read_assignments
+from genreflow.files.models import read_model
+from genreflow.files.records import write_records
+from genreflow.jobs.job import Job, log, run
+from genreflow.results.leaks import Finding, Summary, TrainedNetwork, audit_models, summarise
 
 
 def main(job: Job) -> None:

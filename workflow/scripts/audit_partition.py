@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from genreflow.audit import Finding, Summary, audit_partition
-from genreflow.fingerprint import Duplicate
-from genreflow.manifest import read_clips
-from genreflow.partitions import read_assignments
-from genreflow.records import read_records, write_records
-from genreflow.runtime import Job, log, run
+from genreflow.features.fingerprint import Duplicate
+from genreflow.files.assignments import read_assignments
+from genreflow.files.clips import read_clips
+from genreflow.files.records import read_records, write_records
+from genreflow.jobs.job import Job, log, run
+from genreflow.results.leaks import Finding, Summary, audit_partition
 
 
 def main(job: Job) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
-from genreflow.predictions import read_predictions, write_predictions
-from genreflow.runtime import Job, log, run
+from genreflow.files.predictions import read_predictions, write_predictions
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Mapping
 
 from genreflow.errors import UserError
-from genreflow.reports import AudioReport, read_reports, write_reports
-from genreflow.runtime import Job, log, run
+from genreflow.files.audio_report import AudioReport, read_reports, write_reports
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from genreflow.fingerprint import (
+from genreflow.features.fingerprint import (
     PARAMETERS,
     compute_fingerprint,
     fingerprint_shape,
     step_frames,
 )
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureFile, write_arrays
+from genreflow.files.store import FeatureFile, write_arrays
+from genreflow.jobs.job import Job, log, run
 from threadpoolctl import threadpool_limits
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genreflow.mel import compute_mel, mel_filters
-from genreflow.runtime import Job, run
-from genreflow.store import FeatureFile, FeatureWriter
+from genreflow.features.mel import compute_mel, mel_filters
+from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genreflow.mfcc import compute_mfcc
-from genreflow.runtime import Job, run
-from genreflow.store import FeatureFile, FeatureWriter
+from genreflow.features.mfcc import compute_mfcc
+from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genreflow.modulation import compute_modulation
-from genreflow.runtime import Job, run
-from genreflow.store import FeatureFile, FeatureWriter
+from genreflow.features.modulation import compute_modulation
+from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

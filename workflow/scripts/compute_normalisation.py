@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from genreflow.jeong import modulation_moments
-from genreflow.normalisation import pooled_moments
-from genreflow.partitions import read_assignments, usable
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureSet, write_arrays
+from genreflow.features.normalisation import pooled_moments
+from genreflow.files.assignments import read_assignments, usable
+from genreflow.files.store import FeatureSet, write_arrays
+from genreflow.jeong2016.vectors import modulation_moments
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from genreflow.runtime import Job, run
-from genreflow.stft import compute_stft, uncentred_frames
-from genreflow.store import FeatureFile, FeatureWriter
+from genreflow.features.stft import compute_stft, uncentred_frames
+from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

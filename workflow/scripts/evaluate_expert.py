@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from genreflow.partitions import read_assignments
-from genreflow.predictions import ClipPrediction, tabulate_predictions, write_predictions
-from genreflow.runtime import Job, log, run
-from genreflow.store import read_arrays
+from genreflow.files.assignments import read_assignments
+from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
+from genreflow.files.store import read_arrays
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from genreflow.mixture import align_probabilities
-from genreflow.networks import network_from_model
-from genreflow.normalisation import input_normaliser
-from genreflow.partitions import read_assignments
-from genreflow.predictions import ClipPrediction, tabulate_predictions, write_predictions
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureSet, read_arrays
-from genreflow.training import (
+from genreflow.features.normalisation import input_normaliser
+from genreflow.files.assignments import read_assignments
+from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
+from genreflow.files.store import FeatureSet, read_arrays
+from genreflow.jobs.job import Job, log, run
+from genreflow.yi2019.mixture import align_probabilities
+from genreflow.yi2019.networks import network_from_model
+from genreflow.yi2019.training import (
     ClipInputs,
     choose_device,
     frames,

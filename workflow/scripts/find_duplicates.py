@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.fingerprint import Duplicate, find_duplicates
-from genreflow.records import write_records
-from genreflow.runtime import Job, log, run
-from genreflow.store import read_arrays
+from genreflow.features.fingerprint import Duplicate, find_duplicates
+from genreflow.files.records import write_records
+from genreflow.files.store import read_arrays
+from genreflow.jobs.job import Job, log, run
 from threadpoolctl import threadpool_limits
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from genreflow.manifest import read_clips
-from genreflow.partitions import make_partition, write_assignments
-from genreflow.runtime import Job, log, run
+from genreflow.files.assignments import write_assignments
+from genreflow.files.clips import read_clips
+from genreflow.jobs.job import Job, log, run
+from genreflow.partitions.drawing import make_partition
 
 
 def main(job: Job) -> None:

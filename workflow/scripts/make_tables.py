@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from genreflow.audit import Summary, leak_note
-from genreflow.comparisons import compare_systems
-from genreflow.evaluation import figure_of_merit
-from genreflow.partitions import read_assignments, shortfall
-from genreflow.predictions import read_predictions
-from genreflow.records import read_records, read_rows
-from genreflow.runtime import Job, log, run
-from genreflow.tables import (
+from genreflow.files.assignments import read_assignments, shortfall
+from genreflow.files.predictions import read_predictions
+from genreflow.files.records import read_records, read_rows
+from genreflow.jobs.job import Job, log, run
+from genreflow.results.comparisons import compare_systems
+from genreflow.results.evaluation import figure_of_merit
+from genreflow.results.leaks import Summary, leak_note
+from genreflow.results.tables import (
     Evaluated,
     audit_table,
     read_published,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from genreflow.figures import draw_accuracies, save_figure
-from genreflow.predictions import read_predictions
-from genreflow.runtime import Job, run
-from genreflow.scores import majority_share, read_scores
+from genreflow.files.predictions import read_predictions
+from genreflow.jobs.job import Job, run
+from genreflow.results.figures import draw_accuracies, save_figure
+from genreflow.results.scores import majority_share, read_scores
 
 
 def main(job: Job) -> None:

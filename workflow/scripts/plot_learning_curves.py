@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pandas as pd
-from genreflow.figures import LearningCurve, draw_learning_curves, save_figure
-from genreflow.models import read_model
-from genreflow.runtime import Job, run
+from genreflow.files.models import read_model
+from genreflow.jobs.job import Job, run
+from genreflow.results.figures import LearningCurve, draw_learning_curves, save_figure
 from genreflow.systems import SYSTEMS
 
 #: A network is called as the system that it makes.

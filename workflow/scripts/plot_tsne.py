@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.embedding import LEAST_SEGMENTS, PERPLEXITY, choose_perplexity, embed_segments
-from genreflow.figures import draw_tsne, save_figure
-from genreflow.partitions import read_assignments
-from genreflow.runtime import Job, log, run
+from genreflow.files.assignments import read_assignments
+from genreflow.files.store import read_arrays
+from genreflow.jobs.job import Job, log, run
+from genreflow.results.embedding import (
+    LEAST_SEGMENTS,
+    PERPLEXITY,
+    choose_perplexity,
+    embed_segments,
+)
+from genreflow.results.figures import draw_tsne, save_figure
 from genreflow.seeds import derive_seed
-from genreflow.store import read_arrays
 from threadpoolctl import threadpool_limits
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.networks import network_from_model
-from genreflow.normalisation import input_normaliser
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureSet, write_arrays
-from genreflow.training import (
+from genreflow.features.normalisation import input_normaliser
+from genreflow.files.store import FeatureSet, write_arrays
+from genreflow.jobs.job import Job, log, run
+from genreflow.yi2019.networks import network_from_model
+from genreflow.yi2019.training import (
     ClipInputs,
     choose_device,
     image,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genreflow.audio import UnusableClip, decode, describe_versions, prepare_clip, verify_file
-from genreflow.manifest import ShardClip
-from genreflow.records import read_records
-from genreflow.reports import AudioReport, write_reports
-from genreflow.runtime import Job, log, run
-from genreflow.store import FeatureWriter
+from genreflow.features.audio import (
+    UnusableClip,
+    decode,
+    describe_versions,
+    prepare_clip,
+    verify_file,
+)
+from genreflow.files.audio_report import AudioReport, write_reports
+from genreflow.files.clips import ShardClip
+from genreflow.files.records import read_records
+from genreflow.files.store import FeatureWriter
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

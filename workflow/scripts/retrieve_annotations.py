@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genreflow.published import Annotation
-from genreflow.records import write_records
-from genreflow.retrieval import retrieve
-from genreflow.runtime import Job, log, run
-from genreflow.sources import COLLECTIONS
+from genreflow.collections.collection import Annotation
+from genreflow.collections.download import retrieve
+from genreflow.collections.sources import COLLECTIONS
+from genreflow.files.records import write_records
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:
     """Write what the lists say of each clip."""
-    published = next(p for p in COLLECTIONS.values() if p.family == job.params["family"])
-    given = job.untracked["lists"].get(published.family)
-    folder = Path(given) if given else job.path("annotations").parent / f"{published.family}_lists"
+    collection = next(p for p in COLLECTIONS.values() if p.family == job.params["family"])
+    given = job.untracked["lists"].get(collection.family)
+    folder = Path(given) if given else job.path("annotations").parent / f"{collection.family}_lists"
     if not given:
-        for remote in published.list_files:
+        for remote in collection.list_files:
             retrieve(
                 remote,
                 folder,
-                hint=f"get it by other means, and give its folder as `{published.lists}`.",
+                hint=f"get it by other means, and give its folder as `{collection.lists}`.",
             )
-    annotations = published.read_lists(folder)
+    annotations = collection.read_lists(folder)
     write_records(annotations, Annotation, job.path("annotations"))
     log.info("%d clips", len(annotations))
 

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genreflow.published import Unpacked
-from genreflow.records import write_records
-from genreflow.retrieval import retrieve, unpack, verify
-from genreflow.runtime import Job, log, run
-from genreflow.sources import COLLECTIONS
+from genreflow.collections.collection import Unpacked
+from genreflow.collections.download import retrieve, verify
+from genreflow.collections.sources import COLLECTIONS
+from genreflow.collections.unpacking import unpack
+from genreflow.files.records import write_records
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:
     """Unpack the archive and list the files; the list is written last, when all are there."""
     listing = job.path("listing")
-    published = COLLECTIONS[job.params["collection"]]
-    log.info("licence of %s: %s", published.name, published.licence)
-    for citation in published.citations:
+    collection = COLLECTIONS[job.params["collection"]]
+    log.info("licence of %s: %s", collection.name, collection.licence)
+    for citation in collection.citations:
         log.info("please cite: %s", citation)
-    if given := job.untracked["archives"].get(published.name):
+    if given := job.untracked["archives"].get(collection.name):
         archive = Path(given)
-        verify(archive, published.archive, hint="unpack it and give the folder as `path`.")
+        verify(archive, collection.archive, hint="unpack it and give the folder as `path`.")
     else:
         archive = retrieve(
-            published.archive,
+            collection.archive,
             listing.parent,
             hint="get it by other means, and give it, or the folder that it unpacks to, as `path`.",
         )
     folder = listing.with_suffix("")
-    names = unpack(archive, folder, wanted=published.is_audio)
+    names = unpack(archive, folder, wanted=collection.is_audio)
     states = {name: (folder / name).stat() for name in sorted(names)}
     # Whether it is the collection is found out here, and not at the next planning.
-    found = len(published.find_files(folder))
+    found = len(collection.find_files(folder))
     write_records(
         (Unpacked(name, state.st_size, state.st_mtime_ns) for name, state in states.items()),
         Unpacked,

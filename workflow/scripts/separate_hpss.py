@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from genreflow.hpss import separate_hpss
-from genreflow.runtime import Job, run
-from genreflow.store import FeatureFile, FeatureWriter
+from genreflow.features.hpss import separate_hpss
+from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

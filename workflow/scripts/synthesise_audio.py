@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import soundfile
-from genreflow.manifest import ShardClip
-from genreflow.records import read_records
-from genreflow.runtime import Job, log, run
-from genreflow.synthesis import clip_table, synthesise_clip
+from genreflow.features.synthesis import clip_table, synthesise_clip
+from genreflow.files.clips import ShardClip
+from genreflow.files.records import read_records
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:

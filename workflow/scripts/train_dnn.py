@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.curves import check_converged, write_curve
-from genreflow.jeong import ClipVectors, vectors_for
-from genreflow.mlp import Mlp, mlp_tensors
-from genreflow.mlp_training import train_mlp
-from genreflow.models import name_normalisation, write_model
-from genreflow.partitions import read_assignments, usable
-from genreflow.runtime import Job, TrainingProgress, log, run
+from genreflow.files.assignments import read_assignments, usable
+from genreflow.files.curves import check_converged, write_curve
+from genreflow.files.models import name_normalisation, write_model
+from genreflow.files.store import FeatureSet, read_arrays
+from genreflow.jeong2016.network import Mlp, mlp_tensors
+from genreflow.jeong2016.training import train_mlp
+from genreflow.jeong2016.vectors import ClipVectors, vectors_for
+from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.progress import TrainingProgress
 from genreflow.seeds import derive_seed
-from genreflow.store import FeatureSet, read_arrays
 from threadpoolctl import threadpool_limits
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from genreflow.curves import check_converged, write_curve
-from genreflow.networks import build_network, initialise, write_network
-from genreflow.partitions import read_assignments
-from genreflow.runtime import Job, TrainingProgress, log, run
+from genreflow.files.assignments import read_assignments
+from genreflow.files.curves import check_converged, write_curve
+from genreflow.files.store import FeatureSet
+from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.progress import TrainingProgress
 from genreflow.seeds import derive_seed
-from genreflow.store import FeatureSet
-from genreflow.training import (
+from genreflow.yi2019.networks import build_network, initialise, write_network
+from genreflow.yi2019.training import (
     batchnorm_settings,
     choose_device,
     classification_objective,

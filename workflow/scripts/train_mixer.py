@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from genreflow.curves import check_converged, write_curve
-from genreflow.mixture import align_probabilities, batch_statistics_experts
-from genreflow.networks import build_network, initialise, network_from_model, write_network
-from genreflow.partitions import read_assignments
-from genreflow.runtime import Job, TrainingProgress, log, run
+from genreflow.files.assignments import read_assignments
+from genreflow.files.curves import check_converged, write_curve
+from genreflow.files.store import FeatureSet, read_arrays
+from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.progress import TrainingProgress
 from genreflow.seeds import derive_seed
-from genreflow.store import FeatureSet, read_arrays
-from genreflow.training import (
+from genreflow.yi2019.mixture import align_probabilities, batch_statistics_experts
+from genreflow.yi2019.networks import build_network, initialise, network_from_model, write_network
+from genreflow.yi2019.training import (
     batchnorm_settings,
     choose_device,
     fit_settings,

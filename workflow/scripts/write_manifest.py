@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from genreflow.manifest import write_clips
-from genreflow.runtime import Job, log, run
-from genreflow.sources import read_source
+from genreflow.collections.sources import read_source
+from genreflow.files.clips import write_clips
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:
     """Read the source's clips and write them."""
-    clips = read_source(job.params["place"])
+    clips = read_source(job.params["source"])
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
 

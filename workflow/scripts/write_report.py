@@ -6,7 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 from genreflow import __version__
-from genreflow.html_report import (
+from genreflow.files.assignments import read_assignments
+from genreflow.files.audio_report import read_reports
+from genreflow.files.predictions import read_predictions
+from genreflow.jobs.job import Job, log, run
+from genreflow.results.report import (
     DatasetSection,
     ExperimentSection,
     Image,
@@ -15,11 +19,7 @@ from genreflow.html_report import (
     render_report,
     role_counts,
 )
-from genreflow.partitions import read_assignments
-from genreflow.predictions import read_predictions
-from genreflow.reports import read_reports
-from genreflow.runtime import Job, log, run
-from genreflow.scores import majority_share, read_audit, read_comparisons, read_scores
+from genreflow.results.scores import majority_share, read_audit, read_comparisons, read_scores
 
 TSNE = (
     "Segments of the test clips of the first fold and seed, one marker each, by the features that "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import yaml
-from genreflow.runtime import Job, run
+from genreflow.jobs.job import Job, run
 
 
 def main(job: Job) -> None:

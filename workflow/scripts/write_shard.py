@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from genreflow.manifest import ShardClip
-from genreflow.records import write_records
-from genreflow.runtime import Job, log, run
-from genreflow.sources import read_shard
+from genreflow.collections.shards import number_in_name, shard_clips
+from genreflow.collections.sources import read_checksums, read_source
+from genreflow.files.clips import ShardClip
+from genreflow.files.records import write_records
+from genreflow.jobs.job import Job, log, run
 
 
 def main(job: Job) -> None:
     """Read the source's clips and write the shard's."""
-    members = read_shard(job.params["place"], job.params["shard"])
+    source, shard = job.params["source"], job.params["shard"]
+    published = read_checksums(source)
+    members = [
+        ShardClip(clip.track_id, clip.path, published.get(clip.track_id, ""))
+        for clip in shard_clips(read_source(source), number_in_name(shard))[shard]
+    ]
     write_records(members, ShardClip, job.path("clips"))
     log.info("%d clips", len(members))
 

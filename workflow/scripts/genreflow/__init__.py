@@ -1,8 +1,7 @@
-"""Numerics of genreflow: two papers on music genre classification, as pure functions.
+"""genreflow: two papers on music genre classification, a folder a subject.
 
-The package knows nothing of Snakemake.  Modules that are imported while the workflow is
-parsed (``config``, ``manifest``, ``partitions``, ``pooling``, ``synthesis``) load no heavy
-library at import.
+The package knows nothing of Snakemake.  What is imported while the workflow is parsed (``plan``,
+``collections``, ``partitions`` and the registries) loads no heavy library at import.
 """
 
 __version__ = "0.1.0"

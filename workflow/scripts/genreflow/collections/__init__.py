@@ -1,0 +1,1 @@
+"""Where clips come from: own music, published collections, manifests, shards."""

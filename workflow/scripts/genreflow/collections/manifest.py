@@ -1,0 +1,114 @@
+"""A manifest that a user has written: read, and checked line by line."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from genreflow.errors import UserError
+from genreflow.files.assignments import SPLITS
+from genreflow.files.clips import Clip
+
+COLUMNS = ("track_id", "path", "label", "group", "split")
+
+
+def read_manifest(path: Path) -> list[Clip]:
+    """Return the clips of a manifest in the order of their track ids, with absolute paths.
+
+    Raises
+    ------
+    UserError
+        The file is missing or is no CSV with the columns ``track_id,path,label``; a track id
+        occurs twice; a value is empty; a split is none of train, valid, test; or there are
+        fewer than two labels or a label with one clip.
+    """
+    if not path.is_file():
+        raise UserError(
+            "the manifest does not exist.",
+            where=str(path),
+            expected="a CSV file with the columns track_id,path,label and optionally group,split",
+        )
+    try:
+        # utf-8-sig: spreadsheet programs put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"byte {error.start} is not UTF-8.", where=str(path), hint="save the file as UTF-8."
+        ) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    folder = path.parent.absolute()
+    clips = []
+    seen: dict[str, int] = {}
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        for column in COLUMNS[:3]:
+            if column not in header:
+                close = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
+                raise UserError(
+                    f"the manifest has no column `{column}`.",
+                    where=f"{path}, line 1: {','.join(header) or '(empty)'}",
+                    expected="track_id,path,label and optionally group,split",
+                    hint=f"rename `{close[0]}`?"
+                    if close and len(header) > 1
+                    else "separate the columns by commas.",
+                )
+        reader.fieldnames = header
+        for row in reader:
+            values = {name: (row.get(name) or "").strip() for name in COLUMNS}
+            where = f"{path}, line {reader.line_num}"
+            for column in COLUMNS[:3]:
+                if not values[column]:
+                    raise UserError(f"`{column}` is empty.", where=where)
+            if None in row:
+                raise UserError(
+                    f"the line has more than {len(header)} values.",
+                    where=where,
+                    hint="put quotes around values that hold a comma.",
+                )
+            if values["split"] and values["split"] not in SPLITS:
+                raise UserError(
+                    f"`split` is {values['split']!r}.", where=where, expected=", ".join(SPLITS)
+                )
+            if values["track_id"] in seen:
+                raise UserError(
+                    f"track_id {values['track_id']!r} occurs twice.",
+                    where=f"{where} and line {seen[values['track_id']]}",
+                )
+            seen[values["track_id"]] = reader.line_num
+            values["path"] = str(folder / values["path"])
+            clips.append(Clip(**values))
+    except csv.Error as error:
+        raise UserError(
+            f"the CSV breaks off: {error}.", where=f"{path}, line {reader.line_num}"
+        ) from None
+    check_labels(clips, where=str(path))
+    return sorted(clips, key=lambda clip: clip.track_id)
+
+
+def check_labels(clips: Sequence[Clip], *, where: str) -> None:
+    """Refuse a collection that holds fewer than two labels, or a label with one clip."""
+    counts = Counter(clip.label for clip in clips)
+    if len(counts) < 2:
+        raise UserError(
+            f"the manifest has {len(clips)} clips and {len(counts)} labels.",
+            where=where,
+            expected="at least two labels",
+        )
+    for label, count in sorted(counts.items()):
+        if count < 2:
+            raise UserError(
+                f"label {label!r} has one clip.",
+                where=where,
+                expected="at least two clips a label",
+                hint="add clips or leave the label out; is it a typing error of "
+                + " or ".join(
+                    difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+                )
+                + "?"
+                if difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+                else "add clips or leave the label out.",
+            )

@@ -1,0 +1,79 @@
+"""Where a dataset's clips come from: own music, a published collection, or the synthesised demo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from genreflow.collections.collection import Annotation, Collection
+from genreflow.collections.fma import FMA
+from genreflow.collections.folder import MANIFEST, folder_clips
+from genreflow.collections.gtzan import GTZAN
+from genreflow.collections.manifest import read_manifest
+from genreflow.collections.shards import shard_clips
+from genreflow.features.synthesis import clip_table
+from genreflow.files.clips import Clip
+from genreflow.files.records import read_records
+
+COLLECTIONS: dict[str, Collection] = {GTZAN.name: GTZAN, **FMA}
+
+
+def read_source(source: Mapping[str, Any]) -> list[Clip]:
+    """Return a dataset's clips in the order of their track ids, in a job.
+
+    What planning found is taken as it is, and nothing is said of it again.
+
+    Parameters
+    ----------
+    source
+        ``source`` or ``shard_source`` of `genreflow.plan.planning.Planned`; of the latter, clips
+        may lack group and split.
+    """
+    collection = COLLECTIONS.get(source["source"])
+    if collection is None:
+        return listed_clips(source, planning=False)
+    annotations = [
+        row for path in source["annotations"] for row in read_records(Path(path), Annotation)
+    ]
+    return collection.list_clips(Path(source["folder"]), annotations)
+
+
+def read_checksums(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-1 of the published files by track id, as far as they are to be compared."""
+    collection = COLLECTIONS.get(source["source"])
+    if collection is None or not source["checksums"]:
+        return {}
+    return collection.read_checksums(Path(source["folder"]))
+
+
+def listed_clips(source: Mapping[str, Any], *, planning: bool) -> list[Clip]:
+    """Return the clips of a source that lists them itself, in the order of their track ids.
+
+    Parameters
+    ----------
+    source
+        The dataset's part of the configuration, and ``rendered``: the folder in which synthesised
+        clips are rendered, a folder a shard.
+    planning
+        As of `genreflow.collections.folder.folder_clips`.
+
+    Raises
+    ------
+    UserError
+        As `read_manifest` and `folder_clips`.
+    """
+    rendered = source["rendered"]
+    if source["source"] == "manifest":
+        return read_manifest(Path(source["manifest"]))
+    if source["source"] == "folder":
+        fallback = Path(rendered).with_name(MANIFEST)
+        return folder_clips(Path(source["folder"]), fallback=fallback, planning=planning)
+    planted = clip_table(seeds=source["seeds"], artists=source["artists"])
+    clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
+    placed = [
+        Clip(c.track_id, f"{rendered}/{shard}/{c.track_id}.flac", c.label, c.group, c.split)
+        for shard, members in shard_clips(clips, source["shards"]).items()
+        for c in members
+    ]
+    return sorted(placed, key=lambda clip: clip.track_id)

@@ -1,0 +1,1 @@
+"""From files to features, and what normalises and compares them."""

@@ -1,0 +1,1 @@
+"""What is on disk: a module for each format of docs/format.md."""

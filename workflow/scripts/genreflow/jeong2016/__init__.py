@@ -1,0 +1,1 @@
+"""Jeong & Lee, ISMIR 2016: vectors, networks, segments, forest."""

@@ -1,0 +1,1 @@
+"""What scripts share, and what clusters say of their jobs."""

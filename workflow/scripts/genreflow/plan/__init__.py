@@ -1,0 +1,1 @@
+"""What is planned: the configuration's schema, its loading and checks, provenance."""

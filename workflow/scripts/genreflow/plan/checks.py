@@ -1,0 +1,116 @@
+"""Values of the configuration that contradict each other."""
+
+from __future__ import annotations
+
+import difflib
+
+from genreflow.errors import UserError
+from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
+from genreflow.plan.schema import AnyDataset, Config, Experiment, Settings
+from genreflow.systems import EXPERTS, required_networks
+
+
+def check_settings(settings: Settings, dataset: str) -> None:
+    """Refuse values that contradict each other, naming both."""
+    where = f"the settings of dataset `{dataset}`"
+    stft, audio, mel, window = (
+        settings.stft,
+        settings.audio,
+        settings.mel,
+        settings.cepstral_modulation,
+    )
+
+    def refuse(found: str, hint: str) -> None:
+        raise UserError(found, where=where, hint=hint)
+
+    if stft.n_fft % 2 or (stft.n_fft // 2) % stft.hop:
+        refuse(
+            f"stft.n_fft / 2 = {stft.n_fft / 2:g} is not a multiple of stft.hop = {stft.hop}.",
+            "one STFT serves both papers only when centred and uncentred frames coincide.",
+        )
+    if mel.fmax > audio.sample_rate / 2:
+        refuse(
+            f"mel.fmax = {mel.fmax:g} is above half of audio.sample_rate = {audio.sample_rate}.",
+            f"use at most {audio.sample_rate / 2:g}.",
+        )
+    if mel.fmin >= mel.fmax:
+        refuse(f"mel.fmin = {mel.fmin:g} is not below mel.fmax = {mel.fmax:g}.", "exchange them?")
+    if settings.mfcc.n_mfcc > mel.n_mels:
+        refuse(
+            f"mfcc.n_mfcc = {settings.mfcc.n_mfcc} exceeds mel.n_mels = {mel.n_mels}.",
+            "a DCT of the bands gives at most as many coefficients.",
+        )
+    for key, value in (
+        ("hpss.kernel", settings.hpss.kernel),
+        ("mfcc.delta_width", settings.mfcc.delta_width),
+    ):
+        if value % 2 == 0:
+            refuse(
+                f"{key} = {value} is even.", "the filter is centred on a frame: use an odd length."
+            )
+    if settings.mfcc.delta_width > settings.stft_frames:
+        refuse(
+            f"mfcc.delta_width = {settings.mfcc.delta_width} exceeds the "
+            f"{settings.stft_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            "use longer clips.",
+        )
+    if window.window_frames > settings.cepstrum_frames:
+        refuse(
+            f"cepstral_modulation.window_frames = {window.window_frames} exceeds the "
+            f"{settings.cepstrum_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            "use longer clips or a shorter window.",
+        )
+    if window.window_frames % 2:
+        refuse(
+            f"cepstral_modulation.window_frames = {window.window_frames} is odd.",
+            "the modulation spectrum ends at T / 2: use an even window.",
+        )
+    if len(set(settings.seeds)) != len(settings.seeds):
+        refuse(f"seeds = {settings.seeds} repeats a seed.", "each seed is one run.")
+
+
+def check_experiments(config: Config) -> None:
+    """Refuse experiments on what is not there, or on clips that are too short for an expert."""
+    for index, experiment in enumerate(config.experiments):
+        where = f"config, experiments[{index}]"
+        if experiment.dataset not in config.datasets:
+            close = difflib.get_close_matches(experiment.dataset, list(config.datasets), n=1)
+            raise UserError(
+                f"dataset `{experiment.dataset}` is not among the datasets.",
+                where=where,
+                expected="one of " + ", ".join(config.datasets),
+                hint=f"did you mean `{close[0]}`?" if close else "",
+            )
+        dataset = config.datasets[experiment.dataset]
+        _check_source(experiment, dataset, where)
+        settings = config.settings(experiment.dataset)
+        for expert in required_networks(experiment.systems):
+            if expert in EXPERTS and settings.expert_pools(expert) is None:
+                rows, columns = settings.expert_shape(expert)
+                raise UserError(
+                    f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "
+                    f"{settings.mel.n_mels} gives the {expert} expert a {rows} x {columns} input, "
+                    "which no five pools take to a 1 x 1 map.",
+                    where=f"{where}, dataset `{experiment.dataset}`",
+                    hint="use longer clips or more bands, or leave the experts out of `systems`.",
+                )
+
+
+def _check_source(experiment: Experiment, dataset: AnyDataset, where: str) -> None:
+    """Refuse a partition that is a published list of another collection."""
+    found = f"partition `{experiment.partition}` of dataset `{experiment.dataset}` has no lists."
+    hint = "lists of your own go into a manifest's column `split`: `partition: split`."
+    if experiment.partition.startswith(FAULT_FILTERED) and not getattr(dataset, "lists", None):
+        raise UserError(
+            found,
+            where=where,
+            expected="`source: gtzan`, without `lists: null`",
+            hint=hint,
+        )
+    if experiment.partition.startswith(OFFICIAL) and not dataset.source.startswith("fma"):
+        raise UserError(
+            found,
+            where=where,
+            expected="`source: fma_small`, or another subset of FMA",
+            hint=hint,
+        )

@@ -1,0 +1,422 @@
+"""The configuration's closed schema: every key with its description, range and default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genreflow.partitions.names import GROUP_DISJOINT
+from genreflow.yi2019.pools import derive_pools, input_kind
+
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+PartitionName = Literal[
+    "split", "random", "cv10", "fault_filtered", "official",
+    "split_swapped", "random_swapped", "cv10_swapped", "fault_filtered_swapped", "official_swapped",
+]  # fmt: skip
+SystemName = Literal[
+    "SF", "TF", "SF+TF",
+    "original", "harmonic", "percussive", "modulation", "MFCC",
+    "MoEB", "MoEC", "MoER",
+]  # fmt: skip
+ModelChoice = Literal["lowest_val_loss", "val_accuracy", "last"]
+#: Caches that nothing reads but rules of other features: what else can do without them.
+Intermediate = Literal["audio", "hpss"]
+
+
+class Section(BaseModel):
+    """A part of the configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+
+class Audio(Section):
+    """Decoding and resampling (both papers)."""
+
+    sample_rate: Positive = Field(22050, description="Hz; both papers use 22 050.")
+    clip_seconds: Rate = Field(
+        30.0, description="Seconds; longer clips lose their end, shorter ones get zeros there."
+    )
+    resampler: Literal["soxr_hq", "soxr_vhq", "kaiser_fast"] = Field(
+        "soxr_hq", description="The authors' librosa of 2019 used kaiser_fast (resampy)."
+    )
+    max_quarantined: float = Field(
+        0.05, ge=0, le=1, description="Largest share of unusable clips before the run stops."
+    )
+
+
+class Stft(Section):
+    """Short-time Fourier transform (both papers): periodic Hann window, centred frames."""
+
+    n_fft: Positive = Field(1024, description="Samples in a window.")
+    hop: Positive = Field(512, description="Samples between windows; must divide n_fft / 2.")
+
+
+class Cepstrum(Section):
+    """Cepstrogram (Jeong 2016, Eq. 3)."""
+
+    epsilon: Rate = Field(1e-4, description="Added to the magnitude before the logarithm.")
+
+
+class CepstralModulation(Section):
+    """Windows of the cepstral modulation spectrum and of the aggregation (Jeong 2016, Eq. 5)."""
+
+    window_frames: Positive = Field(214, description="Frames T in a window, about 5 s.")
+    shift_frames: Positive = Field(107, description="Frames between windows, about 2.5 s.")
+
+
+class Hpss(Section):
+    """Harmonic/percussive separation by median filtering (Yi 2019, section II.A)."""
+
+    kernel: Positive = Field(31, description="Odd length of both medians, in frames and in bins.")
+    power: Rate = Field(2.0, description="Exponent of the soft mask.")
+    margin: float = Field(1.0, ge=1, description="Margin of the soft mask.")
+    conserve: Literal["magnitude", "power"] = Field(
+        "magnitude",
+        description="What the parts sum to: |S| (the authors' code) or |S|^2 (the paper's Eq. 1).",
+    )
+
+
+class Mel(Section):
+    """Mel spectrograms (Yi 2019, section IV.B): Slaney scale and area norm, in dB."""
+
+    n_mels: Positive = Field(96, description="Mel bands.")
+    fmin: float = Field(0.0, ge=0, description="Hz, lower edge of the first band.")
+    fmax: Rate = Field(11025.0, description="Hz, upper edge of the last band.")
+    top_db: Rate = Field(80.0, description="dB below the clip's maximum at which values are cut.")
+
+
+class Modulation(Section):
+    """Modulation spectrogram (Yi 2019, Eq. 2 and 3)."""
+
+    spectrogram: Literal["log", "power"] = Field(
+        "log", description="Transform mel dB (the authors' code) or mel power (the paper's text)."
+    )
+
+
+class Mfcc(Section):
+    """MFCC baseline (Yi 2019, section II.C)."""
+
+    n_mfcc: Positive = Field(20, description="Cepstral coefficients, c0 included.")
+    delta_width: int = Field(9, ge=3, description="Odd frames of the derivative filters.")
+
+
+class Partitions(Section):
+    """How the generated partitions are drawn."""
+
+    seed: int = Field(0, ge=0, description="Seed of the shuffles.")
+    random_draws: Literal["rotations", "independent"] = Field(
+        "rotations",
+        description="Four quarters in rotation (each clip tested once) or four separate draws.",
+    )
+    cv_validation_folds: int = Field(
+        1, ge=1, le=8, description="Of the nine training folds of cv10, how many validate."
+    )
+    swapped_networks: Literal["shared", "retrained"] = Field(
+        "shared",
+        description="Swapped partitions, Jeong 2016: the networks of the partition itself, or "
+        "others that are stopped on its test part.",
+    )
+    without_group: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="Group-disjoint partitions: what becomes of clips whose group is not known.",
+    )
+
+
+class Dnn(Section):
+    """Training of the two small networks (Jeong 2016, section 4.2)."""
+
+    hidden: list[Positive] = Field([50, 50, 50], min_length=1, description="Units a hidden layer.")
+    initialisation: Literal["glorot_uniform", "glorot_normal", "he_normal"] = Field(
+        "glorot_uniform", description="Initial weights; the paper gives none."
+    )
+    learning_rate: Rate = Field(0.01, description="Step of plain stochastic gradient descent.")
+    batch: Positive = Field(100, description="Vectors a step.")
+    epochs: Positive = Field(200, description="Largest number of epochs.")
+    patience: Positive = Field(10, description="Epochs without a better validation loss.")
+
+
+class RandomForest(Section):
+    """Random forest on segments and the clip's label (Jeong 2016, section 4.3)."""
+
+    trees: Positive = Field(500, description="Trees.")
+    max_features: Literal["sqrt", "log2"] = Field("sqrt", description="Features tried a split.")
+    decision: Literal["majority", "mean_proba"] = Field(
+        "majority", description="Clip label from its segments; ties go to the lowest class index."
+    )
+
+
+class Expert(Section):
+    """Training of the k2c2 experts (Yi 2019, section IV.C)."""
+
+    channels: list[Positive] = Field(
+        [64, 128, 128, 192, 256], min_length=5, max_length=5, description="Channels a block."
+    )
+    normalisation: Literal["clip", "clip_freq", "train_freq"] = Field(
+        "clip",
+        description="By each clip's mean and deviation, a clip and band's, or a training band's.",
+    )
+    epochs: Positive = Field(50, description="Epochs.")
+    batch: int = Field(16, ge=2, description="Clips a step.")
+    learning_rate: Rate = Field(5e-3, description="Adam's rate at the first step.")
+    decay: float = Field(0.01, ge=0, description="rate / (1 + decay * step).")
+    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
+    batchnorm_momentum: float = Field(
+        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
+        "zero_debiased",
+        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
+        "0 and 1.",
+    )
+    batchnorm_variance: Literal["keras224", "plain"] = Field(
+        "keras224",
+        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
+        "by n / (n - 1) alone.",
+    )
+
+
+class Mixer(Section):
+    """Training of the mixers (Yi 2019, section III.B)."""
+
+    epochs: Positive = Field(50, description="Epochs.")
+    batch: int = Field(16, ge=2, description="Clips a step.")
+    learning_rate: Rate = Field(5e-4, description="Adam's rate at the first step.")
+    decay: float = Field(1e-4, ge=0, description="rate / (1 + decay * step).")
+    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
+    batchnorm_momentum: float = Field(
+        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
+        "zero_debiased",
+        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
+        "0 and 1.",
+    )
+    batchnorm_variance: Literal["keras224", "plain"] = Field(
+        "keras224",
+        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
+        "by n / (n - 1) alone.",
+    )
+    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [0.25, 0.25, 0.5],
+        min_length=3,
+        max_length=3,
+        description="MoER: before each GRU and before the dense layer; not in the paper.",
+    )
+    frozen_batchnorm: Literal["running", "keras224_bn"] = Field(
+        "running",
+        description="Frozen experts use running statistics, or the batch's as Keras 2.2.4 did.",
+    )
+
+
+class Training(Section):
+    """Resources of training; the number of threads changes the last bits of the results."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: CUDA where there is one."
+    )
+    threads: Positive = Field(2, description="Threads of a training job, on any machine.")
+    memory_gb: Rate = Field(4.0, description="Inputs above this size are streamed from the caches.")
+
+
+class Settings(Section):
+    """Everything that may also differ by dataset."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="A run of every training a seed; tables give their mean."
+    )
+    audio: Audio = Audio()
+    stft: Stft = Stft()
+    cepstrum: Cepstrum = Cepstrum()
+    cepstral_modulation: CepstralModulation = CepstralModulation()
+    hpss: Hpss = Hpss()
+    mel: Mel = Mel()
+    modulation: Modulation = Modulation()
+    mfcc: Mfcc = Mfcc()
+    partitions: Partitions = Partitions()
+    dnn: Dnn = Dnn()
+    rf: RandomForest = RandomForest()
+    expert: Expert = Expert()
+    mixer: Mixer = Mixer()
+    training: Training = Training()
+
+    # Sizes that follow from the settings.
+
+    @property
+    def clip_samples(self) -> int:
+        """Samples in a clip: 661 500 for 30 s."""
+        return round(self.audio.clip_seconds * self.audio.sample_rate)
+
+    @property
+    def stft_frames(self) -> int:
+        """Centred frames of a clip: 1292 for 30 s."""
+        return 1 + self.clip_samples // self.stft.hop
+
+    @property
+    def cepstrum_frames(self) -> int:
+        """Frames of Jeong 2016, whose first frame starts at sample 0: 1290 for 30 s."""
+        return 1 + (self.clip_samples - self.stft.n_fft) // self.stft.hop
+
+    @property
+    def segments(self) -> int:
+        """Windows a clip: 11 for 30 s."""
+        window = self.cepstral_modulation
+        return 1 + (self.cepstrum_frames - window.window_frames) // window.shift_frames
+
+    def expert_shape(self, expert: str) -> tuple[int, int]:
+        """Return rows and columns of an expert's input."""
+        if expert == "modulation":
+            return self.mel.n_mels, self.stft_frames // 2
+        if expert == "mfcc":
+            return 3 * self.mfcc.n_mfcc, self.stft_frames
+        return self.mel.n_mels, self.stft_frames
+
+    def expert_pools(self, expert: str) -> tuple[tuple[int, int], ...] | None:
+        """Return the five (frequency, time) pools of an expert, or None where none fit."""
+        return derive_pools(self.expert_shape(expert), input_kind(expert))
+
+
+class AnyDataset(Section):
+    """What every source has."""
+
+    source: str
+    shards: Positive | None = Field(
+        None, description="Number of shards; by default from the clips."
+    )
+    settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")
+
+
+class SyntheticDataset(AnyDataset):
+    """The built-in demo: synthesised music with a planted truth."""
+
+    source: Literal["synthetic"]
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0, 1, 2], min_length=1, description="Generator seeds, pooled; each has its own artists."
+    )
+    artists: int = Field(
+        8, ge=4, multiple_of=4, description="Artists a seed, a clip of each class each."
+    )
+    seconds: Rate = Field(10.0, description="Length of the rendered clips.")
+
+
+class ManifestDataset(AnyDataset):
+    """Own music, listed in a CSV file."""
+
+    source: Literal["manifest"]
+    manifest: str = Field(
+        min_length=1, description="CSV with track_id,path,label and optionally group,split."
+    )
+
+
+class FolderDataset(AnyDataset):
+    """Own music in a folder of folders, whose names are the labels."""
+
+    source: Literal["folder"]
+    folder: str = Field(
+        min_length=1,
+        description="Holds a folder for each label; its manifest, once written, may be edited.",
+    )
+
+
+class GtzanDataset(AnyDataset):
+    """GTZAN (Tzanetakis & Cook 2002)."""
+
+    source: Literal["gtzan"]
+    path: str = Field(
+        "download",
+        min_length=1,
+        description="genres.tar.gz, or the folder `genres` (.au or .wav) or the one above it; "
+        "`download` gets the archive.",
+    )
+    lists: str | None = Field(
+        "download",
+        min_length=1,
+        description="Folder of the three fault-filtered lists and the artist index; `download` "
+        "gets them. null: there is no partition fault_filtered, and no artist is known.",
+    )
+
+
+class FmaDataset(AnyDataset):
+    """A subset of FMA (Defferrard et al. 2017); clips are the tracks with a root genre."""
+
+    source: Literal["fma_small", "fma_medium", "fma_large", "fma_full"]
+    path: str = Field(
+        "download",
+        min_length=1,
+        description="The subset's zip archive, its folder or the one above it; `download` gets the "
+        "archive.",
+    )
+    metadata: str = Field(
+        "download",
+        min_length=1,
+        description="fma_metadata.zip, its folder, or tracks.csv; `download` gets the archive.",
+    )
+
+
+DATASETS: tuple[type[AnyDataset], ...] = (
+    FolderDataset, FmaDataset, GtzanDataset, ManifestDataset, SyntheticDataset
+)  # fmt: skip
+SOURCES: dict[str, type[AnyDataset]] = {
+    source: kind for kind in DATASETS for source in get_args(kind.model_fields["source"].annotation)
+}
+Dataset = Annotated[
+    SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset | FmaDataset,
+    Field(discriminator="source"),
+]
+
+
+class Experiment(Section):
+    """Systems to evaluate on a partition of a dataset."""
+
+    dataset: Name
+    partition: PartitionName
+    group_disjoint: bool = Field(False, description="No group (artist) on two sides.")
+    systems: list[SystemName] = Field(min_length=1, description="Of the eleven systems.")
+
+    @property
+    def partition_id(self) -> str:
+        """Name of the partition in paths: its name and its form."""
+        return self.partition + (GROUP_DISJOINT if self.group_disjoint else "")
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    downloads: str = Field(
+        "downloads",
+        min_length=1,
+        description="Folder of published collections: what is downloaded, and what archives hold.",
+    )
+    keep: list[Intermediate] = Field(
+        ["audio", "hpss"],
+        description="Which of audio and hpss, caches that only other features are made from, stay "
+        "on disk. Both do, so that a changed parameter costs only what depends on it. Without one, "
+        "a 30 s clip takes 2.65 MB less; it is removed after its last use, and made again when a "
+        "change needs it.",
+    )
+    datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
+    experiments: list[Experiment] = Field([], description="What tables.csv reports.")
+
+    def settings(self, dataset: str) -> Settings:
+        """Return the settings in force for a dataset."""
+        return Settings.model_validate(self.merged_settings(dataset))
+
+    def merged_settings(self, dataset: str) -> dict[str, Any]:
+        """Return the common settings with a dataset's own over them, not yet checked."""
+        common = self.model_dump(include=set(Settings.model_fields))
+        return merge(common, self.datasets[dataset].settings)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over``, nested maps merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged

@@ -1,0 +1,76 @@
+"""Which differences between systems are more than noise: McNemar's test with Holm's correction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, groupby
+from typing import TYPE_CHECKING, Any
+
+from genreflow.systems import SYSTEMS
+from genreflow.results.tables import Evaluated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "dataset", "partition", "seed", "system_a", "system_b", "n", "both_right", "only_a", "only_b",
+    "both_wrong", "difference", "p", "p_holm",
+)  # fmt: skip
+
+
+def compare_systems(results: Sequence[Evaluated]) -> pd.DataFrame:
+    """Return McNemar's exact test of every pair of systems on the same test clips, a seed each.
+
+    ``difference`` is the accuracy of a less that of b, in percent points.  ``p`` is two-sided:
+    the clips that only one of the two gets right fall to either like a fair coin, if the systems
+    are equally good (McNemar 1947; exact by the binomial).  ``p_holm`` is corrected for all pairs
+    of the same dataset, partition and seed (Holm 1979).
+
+    Raises
+    ------
+    ValueError
+        Two systems of a partition were tested on different clips.
+    """
+    import pandas as pd
+    from statsmodels.stats.multitest import multipletests
+
+    rows: list[dict[str, Any]] = []
+    for (dataset, partition), group in groupby(
+        results, key=lambda result: (result.dataset, result.partition)
+    ):
+        systems = sorted(group, key=lambda result: SYSTEMS.index(result.system))
+        for seed in systems[0].predictions["seed"].unique():
+            family = list(_pairs(systems, seed))
+            if family:
+                adjusted = multipletests([row["p"] for row in family], method="holm")[1]
+                for row, p_holm in zip(family, adjusted, strict=True):
+                    base = {"dataset": dataset, "partition": partition, "seed": seed}
+                    rows.append(base | row | {"p_holm": p_holm})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _pairs(systems: Sequence[Evaluated], seed: int) -> Iterator[dict[str, Any]]:
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    right = {}
+    for result in systems:
+        table = result.predictions[result.predictions["seed"] == seed]
+        table = table.set_index(["fold", "track_id"]).sort_index()
+        right[result.system] = table["true"] == table["predicted"]
+    for (name_a, a), (name_b, b) in combinations(right.items(), 2):
+        if not a.index.equals(b.index):
+            raise ValueError(f"{name_a} and {name_b} were tested on different clips")
+        both_right, only_a = int((a & b).sum()), int((a & ~b).sum())
+        only_b, both_wrong = int((~a & b).sum()), int((~a & ~b).sum())
+        test = mcnemar([[both_right, only_a], [only_b, both_wrong]], exact=True)
+        yield {
+            "system_a": name_a,
+            "system_b": name_b,
+            "n": len(a),
+            "both_right": both_right,
+            "only_a": only_a,
+            "only_b": only_b,
+            "both_wrong": both_wrong,
+            "difference": 100 * (only_a - only_b) / len(a),
+            "p": float(test.pvalue),
+        }

@@ -1,0 +1,368 @@
+"""Figures: data in, a matplotlib figure out.
+
+Figures are made without pyplot and under matplotlib's own defaults, so that neither a display
+nor a user's matplotlibrc has a say in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps, style
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from genreflow.results.embedding import LEAST_SEGMENTS
+from genreflow.results.scores import MEAN, Score
+
+Array = npt.NDArray[np.floating]
+
+DPI = 150
+STYLE: list[str | Path | dict[str, Any]] = [
+    "default",
+    {
+        # A label may hold dollar signs.
+        "text.parse_math": False,
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.titlesize": 11,
+        "legend.frameon": False,
+    },
+]
+#: Petroff's ten: told apart with every kind of colour vision.
+COLOURS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+MARKERS = "os^Dv"
+GREY = "#6b6b6b"
+TRAIN, VALID = COLOURS[0], COLOURS[6]
+#: Width of the gap between the confusions and the margins, in cells.
+GAP = 0.25
+#: Largest ratio of losses in a figure with a linear axis.
+LINEAR_RATIO = 30.0
+LONGEST_LABEL = 32
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Losses of one training by epoch, the first epoch being 1, and the epoch that was kept."""
+
+    train_loss: Sequence[float]
+    valid_loss: Sequence[float]
+    best_epoch: int
+
+
+@style.context(STYLE)
+def draw_figure_of_merit(
+    labels: Sequence[str], matrix: Array, *, title: str, published: Array | None = None
+) -> Figure:
+    """Draw a figure-of-merit matrix as Jeong 2016, figure 3.
+
+    The shade is the share of the true class.  Precision, F-scores and accuracy stand apart,
+    unshaded.
+
+    Parameters
+    ----------
+    labels
+        The classes in the order of the matrix.
+    matrix
+        Shape (classes + 1, classes + 1), in percent: rows predicted, columns true.
+    published
+        The paper's matrix, to be drawn beside it.
+    """
+    size = len(labels)
+    # 0.52 inches hold "100.0"; with many genres the cells shrink as far as numbers can be read.
+    cell = min(0.52, max(0.28, 14 / size))
+    margin = 0.4 + 0.07 * max(len(_shorten(label)) for label in labels)
+    span = cell * (size + 1 + GAP)
+    panels = [matrix] if published is None else [matrix, published]
+    # A few classes make a matrix narrower than its title.
+    width = max(len(panels) * (span + margin + 0.6), 0.085 * max(map(len, title.splitlines())))
+    figure = Figure(figsize=(width, span + 0.8 * margin + 0.8), layout="constrained")
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), place + 1)
+        _draw_matrix(axes, labels, panel, font=min(8.5, 17 * cell))
+        if published is not None:
+            axes.set_title(("here", "published (Jeong & Lee 2016, figure 3)")[place], fontsize=9.5)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_matrix(axes: Axes, labels: Sequence[str], matrix: Array, *, font: float) -> None:
+    size = len(labels)
+    names = [_shorten(label) for label in labels]
+    colours = colormaps["Blues"]
+    axes.imshow(matrix[:size, :size], cmap=colours, vmin=0, vmax=100)
+    places = [*range(size), size + GAP]
+    for row, y in enumerate(places):
+        for column, x in enumerate(places):
+            value = float(matrix[row, column])
+            inside = row < size and column < size
+            if not inside:
+                axes.add_patch(
+                    Rectangle(
+                        (x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor="#bbbbbb", lw=0.6
+                    )
+                )
+            axes.text(
+                x, y, _cell_text(value) if inside else f"{value:.1f}",
+                ha="center", va="center", fontsize=font,
+                fontweight="bold" if row == column == size else "normal",
+                color=_text_colour(colours, value) if inside else "black",
+            )  # fmt: skip
+    axes.set_xlim(-0.5, size + GAP + 0.55)
+    axes.set_ylim(size + GAP + 0.55, -0.5)
+    axes.set_xticks(
+        places, [*names, "precision"],
+        rotation=40, ha="right", rotation_mode="anchor", fontsize=font + 0.5,
+    )  # fmt: skip
+    axes.set_yticks(places, [*names, "F-score"], fontsize=font + 0.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("true")
+    axes.set_ylabel("predicted")
+
+
+@style.context(STYLE)
+def draw_learning_curves(
+    curves: Mapping[str, Sequence[LearningCurve]], *, classes: int, title: str
+) -> Figure:
+    """Draw training and validation loss by epoch, a panel a network, a thin line a training.
+
+    Parameters
+    ----------
+    curves
+        All trainings (folds and seeds) of every network.
+    classes
+        Their number gives the loss of a uniform guess, drawn as a dotted line.
+    """
+    columns = min(4, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    losses = np.concatenate(
+        [np.r_[c.train_loss, c.valid_loss] for trainings in curves.values() for c in trainings]
+    )
+    losses = losses[np.isfinite(losses) & (losses > 0)]
+    logarithmic = bool(len(losses)) and float(losses.max() / losses.min()) > LINEAR_RATIO
+    figure = Figure(figsize=(max(5.5, 3.1 * columns), 2.5 * rows + 1.0), layout="constrained")
+    # A logarithmic axis of one panel alone may hold no power of ten to label.
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=logarithmic).ravel()
+    guess = math.log(classes)
+    for axes, (network, trainings) in zip(panels, curves.items(), strict=False):
+        width = 1.6 if len(trainings) == 1 else 0.7
+        for curve in trainings:
+            for values, colour in ((curve.train_loss, TRAIN), (curve.valid_loss, VALID)):
+                # A single epoch makes no line.
+                marker = "." if len(values) == 1 else ""
+                axes.plot(
+                    range(1, len(values) + 1), values, color=colour, linewidth=width, marker=marker
+                )
+        for curve in trainings:
+            axes.plot(
+                curve.best_epoch, curve.valid_loss[curve.best_epoch - 1],
+                marker="o", markersize=5, color="none", markeredgecolor="black", zorder=3,
+                clip_on=False,
+            )  # fmt: skip
+        axes.axhline(guess, color=GREY, linestyle=":", linewidth=1, zorder=0)
+        count = f" ({len(trainings)} trainings)" if len(trainings) > 1 else ""
+        axes.set_title(network + count)
+        longest = max(len(curve.train_loss) for curve in trainings)
+        axes.set_xlim(0.5, longest + 0.5)
+        axes.xaxis.set_major_locator(
+            MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+        )
+        if logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+    for axes in panels[len(curves) :]:
+        axes.set_axis_off()
+    for axes in panels[max(0, len(curves) - columns) : len(curves)]:
+        axes.set_xlabel("epoch")
+    scale = ", logarithmic scale" if logarithmic else ""
+    figure.supylabel(f"mean cross-entropy (nats{scale})", fontsize=9)
+    figure.legend(
+        handles=[
+            Line2D([], [], color=TRAIN, label="training"),
+            Line2D([], [], color=VALID, label="validation"),
+            Line2D([], [], color="none", marker="o", markeredgecolor="black", label="epoch kept"),
+            Line2D([], [], color=GREY, linestyle=":", label=f"uniform guess, ln {classes}"),
+        ],
+        loc="outside lower center",
+        ncols=4 if columns > 1 else 2,
+    )
+    figure.suptitle(title)
+    return figure
+
+
+@style.context(STYLE)
+def draw_tsne(
+    maps: Mapping[str, Array], classes: Sequence[int], *, labels: Sequence[str], title: str
+) -> Figure:
+    """Draw t-SNE maps side by side, one marker a segment, one colour a genre.
+
+    Parameters
+    ----------
+    maps
+        Shape (segments, 2) for every system; with fewer than `LEAST_SEGMENTS` segments there is
+        no map, and the panels say so.
+    classes
+        Class index of every segment.
+    """
+    width = max(7.0, 4.0 * len(maps))
+    names = [_shorten(label) for label in labels]
+    # About eleven characters an inch, and four for the marker.
+    columns = max(1, min(len(names), int(11 * width / (max(map(len, names)) + 4))))
+    legend_rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(width, 4.6 + 0.2 * legend_rows), layout="constrained")
+    chosen = np.asarray(classes)
+    # Large collections need smaller markers to remain clouds.
+    area = float(np.clip(4000 / max(1, len(chosen)), 4, 28))
+    for place, (system, points) in enumerate(maps.items(), 1):
+        axes = figure.add_subplot(1, len(maps), place)
+        axes.set_title(system)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_color("#bbbbbb")
+        if len(points) < LEAST_SEGMENTS:
+            axes.text(
+                0.5, 0.5, f"{len(points)} segments: too few for a map",
+                ha="center", va="center", transform=axes.transAxes, color=GREY,
+            )  # fmt: skip
+            continue
+        for index in range(len(labels)):
+            mine = points[chosen == index]
+            colour, marker = _genre_style(index)
+            axes.scatter(
+                mine[:, 0], mine[:, 1], s=area, c=colour, marker=marker, alpha=0.8, linewidths=0
+            )
+        axes.margins(0.05)
+        # Both directions of a map have the same scale.
+        axes.set_aspect("equal", adjustable="datalim")
+    handles = []
+    for index, name in enumerate(names):
+        colour, marker = _genre_style(index)
+        handles.append(
+            # The legend of matplotlib passes over labels that begin with an underscore.
+            Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5,
+                   label="\u200b" + name if name.startswith("_") else name)
+        )  # fmt: skip
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handletextpad=0.2
+    )
+    figure.suptitle(title)
+    return figure
+
+
+@style.context(STYLE)
+def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> Figure:
+    """Draw the accuracies of a partition's systems with their 95 % intervals.
+
+    Every seed is a dot with its interval; where there are several, a bar marks their mean.
+
+    Parameters
+    ----------
+    scores
+        Of one partition; the systems are drawn from the top in their order.
+    majority
+        Accuracy in percent of always guessing the largest class, a dashed line.
+    """
+    systems = list(dict.fromkeys(score.system for score in scores))
+    figure = Figure(figsize=(7.0, 0.36 * len(systems) + 1.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.axvline(majority, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    right = []
+    for y, system in enumerate(systems):
+        mine = [score for score in scores if score.system == system]
+        seeds = [score for score in mine if score.seed != MEAN]
+        offsets = np.linspace(-0.25, 0.25, len(seeds)) if len(seeds) > 1 else [0.0]
+        for score, offset in zip(seeds, offsets, strict=True):
+            if score.ci_low is not None and score.ci_high is not None:
+                axes.hlines(y + offset, score.ci_low, score.ci_high, color=TRAIN, linewidth=1.6)
+            axes.plot(
+                score.accuracy, y + offset,
+                marker="o", markersize=6 if len(seeds) == 1 else 4, color=TRAIN, clip_on=False,
+            )  # fmt: skip
+        shown = mine[-1]
+        if shown.seed == MEAN:
+            axes.vlines(shown.accuracy, y - 0.38, y + 0.38, color="black", linewidth=1.6)
+            right.append(f"{shown.accuracy:.1f} ± {shown.std:.1f}")
+        else:
+            right.append(f"{shown.accuracy:.1f}  ({shown.correct}/{shown.n})")
+        if shown.published is not None:
+            axes.plot(
+                shown.published, y,
+                marker="D", markersize=7, color="none", markeredgecolor=COLOURS[2], zorder=3,
+            )  # fmt: skip
+    axes.set_yticks(range(len(systems)), systems)
+    axes.set_ylim(len(systems) - 0.4, -0.6)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("accuracy (%)")
+    axes.grid(axis="x", color="#e5e5e5", zorder=-1)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0, pad=8)
+    values = axes.secondary_yaxis("right")
+    values.set_yticks(range(len(systems)), right)
+    values.tick_params(length=0, pad=10)
+    values.spines[:].set_visible(False)
+    _accuracy_legend(figure, scores, majority)
+    figure.suptitle(title)
+    return figure
+
+
+@style.context(STYLE)
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+
+
+def _accuracy_legend(figure: Figure, scores: Sequence[Score], majority: float) -> None:
+    handles = [
+        Line2D([], [], color=TRAIN, marker="o", label="accuracy, 95 % interval"),
+        Line2D([], [], color=GREY, linestyle="--", label=f"largest class, {majority:.1f} %"),
+    ]
+    if any(score.seed == MEAN for score in scores):
+        handles.append(
+            Line2D([], [], color="black", linestyle="", marker="|", markersize=12,
+                   markeredgewidth=1.6, label="mean of the seeds")
+        )  # fmt: skip
+    if any(score.published is not None for score in scores):
+        handles.append(
+            Line2D([], [], color="none", marker="D", markeredgecolor=COLOURS[2], label="published")
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+
+
+def _cell_text(value: float) -> str:
+    # Most confusions never happen: a bare 0 keeps the others visible.
+    return f"{value:.1f}" if value else "0"
+
+
+def _text_colour(colours: Colormap, value: float) -> str:
+    if not value:
+        return GREY
+    # Relative luminance of WCAG 2; below 0.18 white has the better contrast.
+    linear = np.asarray(colours(value / 100)[:3]) ** 2.2
+    return "white" if float(linear @ (0.2126, 0.7152, 0.0722)) < 0.18 else "black"
+
+
+def _genre_style(index: int) -> tuple[str, str]:
+    # The shift gives the eleventh genre, which has the first one's colour, another marker.
+    return COLOURS[index % len(COLOURS)], MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+
+
+def _shorten(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"

@@ -1,0 +1,137 @@
+"""What the figures and the report show of the results, read back from the tables."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from genreflow.files.records import parse_records, read_rows
+
+#: Seed of the rows that are means over several seeds.
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A system's result on a partition, of one seed or the mean of several, in percent.
+
+    A mean has a standard deviation and neither an interval nor a count.
+    """
+
+    system: str
+    paper: str
+    seed: str
+    accuracy: float
+    macro_f: float | None
+    n: int
+    std: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    correct: int | None = None
+    published: float | None = None
+    note: str = ""
+
+
+def read_scores(path: Path, dataset: str, partition: str) -> list[Score]:
+    """Return a partition's results from ``tables.csv``, in its order."""
+    rows = _rows(path, dataset, partition)
+    macro_f = {(r["system"], r["seed"]): _number(r, "value") for r in rows if _is(r, "macro_f")}
+    scores = []
+    for row in rows:
+        if not _is(row, "accuracy"):
+            continue
+        scores.append(
+            Score(
+                system=row["system"],
+                paper=row["paper"],
+                seed=row["seed"],
+                accuracy=float(row["value"]),
+                macro_f=macro_f.get((row["system"], row["seed"])),
+                n=int(row["n"]),
+                std=_number(row, "std"),
+                ci_low=_number(row, "ci_low"),
+                ci_high=_number(row, "ci_high"),
+                correct=int(row["correct"]) if row["correct"] else None,
+                published=_number(row, "published"),
+                note=row["note"],
+            )
+        )
+    return scores
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same test clips: McNemar's test, corrected for the pairs of a seed."""
+
+    seed: str
+    system_a: str
+    system_b: str
+    difference: float
+    only_a: int
+    only_b: int
+    n: int
+    p_holm: float
+
+    @property
+    def better(self) -> str:
+        """The system with more right clips."""
+        return self.system_a if self.difference > 0 else self.system_b
+
+    @property
+    def worse(self) -> str:
+        """The other one."""
+        return self.system_b if self.difference > 0 else self.system_a
+
+
+def read_comparisons(path: Path, dataset: str, partition: str) -> list[Comparison]:
+    """Return a partition's pairs of systems from ``mcnemar.csv``, in its order."""
+    return parse_records(_rows(path, dataset, partition), Comparison)
+
+
+def read_audit(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
+    """Return a partition's rows of ``leak_audit.csv``."""
+    return _rows(path, dataset, partition)
+
+
+def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Return the labels and the figure-of-merit matrix of a file from ``make_tables``.
+
+    Returns
+    -------
+    list of str
+        The labels, taken by place: a genre may be called "F" or "precision".
+    ndarray, shape (classes + 1, classes + 1)
+        Predicted by true, in percent; precision last in each row, F-score last in each column.
+    """
+    with path.open(newline="", encoding="utf-8") as handle:
+        header, *rows = csv.reader(handle)
+    return header[1:-1], np.array([row[1:] for row in rows], dtype=np.float64)
+
+
+def majority_share(true: Sequence[str]) -> float:
+    """Return the percentage of the largest class: the accuracy of always guessing it."""
+    return 100 * max(Counter(true).values()) / len(true)
+
+
+def _rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
+    """Return a table's rows about a partition.
+
+    The csv module, not pandas: a dataset may be called "NA".
+    """
+    return [
+        row for row in read_rows(path) if (row["dataset"], row["partition"]) == (dataset, partition)
+    ]
+
+
+def _is(row: Mapping[str, str], metric: str) -> bool:
+    return row["metric"] == metric
+
+
+def _number(row: Mapping[str, str], column: str) -> float | None:
+    return float(row[column]) if row[column] else None

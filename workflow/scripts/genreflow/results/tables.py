@@ -1,0 +1,212 @@
+"""The tidy table of all results and the papers' own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genreflow.results.leaks import Summary
+from genreflow.results.evaluation import accuracy, macro_f, tied_votes
+from genreflow.partitions.names import SWAPPED
+from genreflow.files.predictions import PROBABILITY
+from genreflow.systems import JEONG_SYSTEMS, SYSTEMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "paper", "table", "dataset", "partition", "system", "seed", "metric", "value", "std",
+    "ci_low", "ci_high", "correct", "n", "published", "difference", "note",
+)  # fmt: skip
+#: Name of the table for experiments that neither paper has.
+OWN = "own"
+SWAPPED_NOTE = "swapped: tested on the validation part of the partition"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A system's predictions on a partition of a dataset."""
+
+    dataset: str
+    partition: str
+    system: str
+    labels: Sequence[str]
+    predictions: pd.DataFrame
+    #: What its audit found, and which clips are in quarantine; empty if nothing and none.
+    leak: str = ""
+    shortfall: str = ""
+
+
+def read_published(folder: Path) -> pd.DataFrame:
+    """Return the papers' accuracies by table, dataset, partition and system, with the source."""
+    import pandas as pd
+
+    tables = [pd.read_csv(path) for path in sorted(folder.glob("*_accuracy.csv"))]
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_table_two(folder: Path) -> pd.DataFrame:
+    """Return the accuracies of Yi 2019, table II: its own and those of earlier works."""
+    import pandas as pd
+
+    return pd.read_csv(folder / "yi2019_table2.csv")
+
+
+def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a result's rows: every metric for each seed, and their mean where there are several.
+
+    Accuracies are in percent, over the pooled test clips of all folds, with the 95 % Wilson
+    interval of a single seed.  The mean over seeds has their standard deviation (ddof 1) and no
+    interval, since the same clips are counted again.
+    """
+    jeong = result.system in JEONG_SYSTEMS
+    match = published[
+        (published["dataset"] == result.dataset)
+        & (published["partition"] == result.partition)
+        & (published["system"] == result.system)
+    ]
+    known = {str(key): value for key, value in match.iloc[0].items()} if len(match) else {}
+    base = {
+        "paper": "Jeong 2016" if jeong else "Yi 2019",
+        "table": known.get("table", OWN),
+        "dataset": result.dataset,
+        "partition": result.partition,
+        "system": result.system,
+    }
+    rows = []
+    for seed, table in result.predictions.groupby("seed"):
+        true, predicted = list(table["true"]), list(table["predicted"])
+        notes = [known["source"]] if known else []
+        if SWAPPED in result.partition:
+            notes.append(SWAPPED_NOTE)
+        if result.leak:
+            notes.append(result.leak)
+        if result.shortfall:
+            notes.append(result.shortfall)
+        score = accuracy(true, predicted)
+        common = {**base, "seed": seed, "n": score.n, "note": "; ".join(notes)}
+        rows.append(
+            {
+                **common,
+                "metric": "accuracy",
+                "value": score.value,
+                "ci_low": score.ci_low,
+                "ci_high": score.ci_high,
+                "correct": score.correct,
+                **_compare(score.value, known),
+            }
+        )
+        rows.append(
+            {**common, "metric": "macro_f", "value": macro_f(true, predicted, result.labels)}
+        )
+        if jeong:
+            shares = table[[PROBABILITY + label for label in result.labels]]
+            rows.append({**common, "metric": "tied_votes", "value": tied_votes(shares)})
+    seeds = result.predictions["seed"].nunique()
+    if seeds > 1:
+        rows += _means(rows, known)
+    return rows
+
+
+def tidy_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as the table of `COLUMNS`."""
+    import pandas as pd
+
+    table = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    for column in ("correct", "n"):
+        table[column] = table[column].astype("Int64")
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
+    """Write a table with two decimals; the counts stay whole."""
+    table.to_csv(path, index=index, float_format="%.2f", lineterminator="\n")
+
+
+def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracies in the shape of Yi 2019, table I: a row a system, columns by experiment.
+
+    Each experiment has our accuracy (the mean where there are several seeds), its interval, the
+    count, and the published accuracy where the papers have the experiment.
+    """
+    import pandas as pd
+
+    chosen = tidy[tidy["metric"] == "accuracy"].copy()
+    chosen["seeds"] = chosen.groupby(["dataset", "partition", "system"])["seed"].transform("size")
+    chosen = chosen[(chosen["seeds"] == 1) | (chosen["seed"] == "mean")]
+    blocks = {}
+    for (dataset, partition), block in chosen.groupby(["dataset", "partition"], sort=False):
+        block = block.set_index("system")
+        name = f"{dataset} {partition}"
+        blocks[f"{name} accuracy"] = block["value"]
+        blocks[f"{name} ci_low"] = block["ci_low"]
+        blocks[f"{name} ci_high"] = block["ci_high"]
+        blocks[f"{name} n"] = block["n"]
+        if block["published"].notna().any():
+            blocks[f"{name} published"] = block["published"]
+    order = [system for system in SYSTEMS if system in set(chosen["system"])]
+    return pd.DataFrame(blocks).reindex(order).rename_axis(index="system")
+
+
+def table_two(tidy: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return the accuracies of Yi 2019, table II, and ours on the same partitions.
+
+    Empty where no experiment has a partition of that table.  Ours are those of TF and SF+TF, which
+    the table mixes, and of MoER, with their interval.
+
+    Parameters
+    ----------
+    published
+        Method, dataset, partition, published accuracy and source.
+    """
+    import pandas as pd
+
+    columns = [
+        "dataset", "partition", "method", "seed", "value", "ci_low", "ci_high", "n", "note",
+    ]  # fmt: skip
+    ours = tidy[(tidy["metric"] == "accuracy") & tidy["system"].isin(("TF", "SF+TF", "MoER"))]
+    ours = ours.assign(method=ours["system"] + " (here)")
+    theirs = published.rename(columns={"published": "value", "source": "note"})
+    rows = pd.concat([theirs.reindex(columns=columns), ours[columns]], ignore_index=True)
+    keys = [tuple(key) for key in rows[["dataset", "partition"]].to_numpy()]
+    shared = set(keys[: len(theirs)]) & set(keys[len(theirs) :])
+    rows = rows[[key in shared for key in keys]]
+    return rows.sort_values(["dataset", "partition"], kind="stable")
+
+
+def audit_table(audits: Mapping[tuple[str, str], Sequence[Summary]]) -> pd.DataFrame:
+    """Return the summaries of all audits, by dataset and partition, as one table."""
+    import pandas as pd
+
+    rows = [
+        {"dataset": dataset, "partition": partition, **asdict(summary)}
+        for (dataset, partition), summaries in audits.items()
+        for summary in summaries
+    ]
+    return pd.DataFrame(
+        rows, columns=["dataset", "partition", *(field.name for field in fields(Summary))]
+    )
+
+
+def _compare(value: float, known: Mapping[str, Any]) -> dict[str, float]:
+    if not known:
+        return {}
+    return {"published": known["published"], "difference": value - known["published"]}
+
+
+def _means(rows: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    means = []
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        same = [row for row in rows if row["metric"] == metric]
+        values = np.array([row["value"] for row in same], dtype=float)
+        mean = {key: same[0][key] for key in ("paper", "table", "dataset", "partition", "system")}
+        mean |= {"seed": "mean", "metric": metric, "value": values.mean(), "n": same[0]["n"]}
+        mean |= {"std": values.std(ddof=1), "note": same[0]["note"]}
+        if metric == "accuracy":
+            mean |= _compare(float(values.mean()), known)
+        means.append(mean)
+    return means

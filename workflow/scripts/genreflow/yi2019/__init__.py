@@ -1,0 +1,1 @@
+"""Yi, Chen & Gu, APSIPA ASC 2019: pools, networks, training, mixtures."""
