@@ -41,9 +41,10 @@ lint: env
 	$(RUN) ruff format --check workflow tests
 	$(RUN) ruff check workflow tests
 	$(RUN) mypy
-	$(RUN) snakefmt --check Snakefile rules
+	$(RUN) snakefmt --check Snakefile workflow/Snakefile rules
+	$(RUN) snakemake --lint
 
-# The files that follow from the configuration's schema.
+# config/config.yaml and config/schema.json, which follow from the configuration's schema.
 config: env
 	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.plan.config_file .
 

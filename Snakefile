@@ -6,55 +6,32 @@ min_version("9.0")
 
 
 include: "rules/common.smk"
+include: "rules/paths.smk"
 include: "rules/retrieve.smk"
+include: "rules/audio_helpers.smk"
 include: "rules/audio.smk"
 include: "rules/stft.smk"
 include: "rules/cepstrum.smk"
 include: "rules/mel.smk"
 include: "rules/partitions.smk"
+include: "rules/training_helpers.smk"
+include: "rules/jeong_helpers.smk"
 include: "rules/jeong.smk"
+include: "rules/yi_helpers.smk"
 include: "rules/yi.smk"
+include: "rules/results_helpers.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
+include: "rules/targets.smk"
 include: "rules/cluster.smk"
 
 
-localrules:
-    all,
-    features,
-    tables,
-    report,
-    # On a cluster, each would take less time than its submission.
-    write_manifest,
-    make_partition,
-    collect_quarantine,
-    write_run_config,
-
-
+# Here, since Snakemake takes no default target from a file that is included.
 rule all:
+    """Make results/tables.csv and the configuration in force (the default)."""
     default_target: True
     input:
         "results/tables.csv",
         "results/run_config.yaml",
-
-
-rule features:
-    input:
-        [
-            f"results/{dataset}/features/{feature}/{shard}.h5"
-            for dataset in CONFIG.datasets
-            for feature in FEATURES
-            for shard in SHARDS[dataset]
-        ],
-        [f"results/{dataset}/quarantine.csv" for dataset in CONFIG.datasets],
-
-
-rule tables:
-    input:
-        "results/tables.csv",
-
-
-rule report:
-    input:
-        "results/report.html",
+    localrule: True

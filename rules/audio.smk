@@ -9,123 +9,136 @@ Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.
 
 
 rule write_manifest:
+    """Write a dataset's clips as one manifest: checked, with every column, by track id."""
     input:
-        retrieved=lambda w: PLANNED[w.dataset].files,
+        retrieved=lambda w: retrieved(PLANNED[w.dataset].files),
     output:
         manifest="results/{dataset}/manifest.csv",
     log:
-        "results/logs/write_manifest/{dataset}.log",
+        of_job("logs", "write_manifest", "{dataset}"),
     benchmark:
-        "results/benchmarks/write_manifest/{dataset}.tsv"
+        of_job("benchmarks", "write_manifest", "{dataset}")
+    # On a cluster, it would take less time than its submission.
+    localrule: True
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=manifest_parameters,
+        config=depends("write_manifest", planned=planned_manifest),
     shell:
-        command("write_manifest") + "--manifest {output.manifest:q}"
+        command("write_manifest", "output.manifest")
 
 
 rule write_shard:
+    """Write the clips of one shard."""
     input:
-        retrieved=lambda w: PLANNED[w.dataset].shard_files,
+        retrieved=lambda w: retrieved(PLANNED[w.dataset].shard_files),
     output:
         clips="results/{dataset}/shards/{shard}.csv",
     log:
-        "results/logs/write_shard/{dataset}/{shard}.log",
+        of_job("logs", "write_shard", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/write_shard/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "write_shard", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=shard_parameters,
+        config=depends(
+            "write_shard",
+            wildcards=("shard",),
+            planned=lambda w: {
+                "source": PLANNED[w.dataset].shard_source,
+                "clips": PLANNED[w.dataset].shards[w.shard],
+            },
+        ),
     shell:
-        command("write_shard") + "--clips {output.clips:q}"
+        command("write_shard", "output.clips")
 
 
 rule synthesise_audio:
+    """Render a shard of the demo's clips as FLAC files."""
     input:
         clips="results/{dataset}/shards/{shard}.csv",
     output:
         audio=directory("results/{dataset}/audio/{shard}"),
     log:
-        "results/logs/synthesise_audio/{dataset}/{shard}.log",
+        of_job("logs", "synthesise_audio", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/synthesise_audio/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "synthesise_audio", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        **growing(mem_mb=1000, runtime=30),
     params:
-        config=depends("synthesise_audio", synthesis_parameters),
+        config=depends(
+            "synthesise_audio",
+            settings=lambda s, w: {"sample_rate": s.audio.sample_rate},
+            planned=lambda w: CONFIG.datasets[w.dataset].model_dump(
+                include={"seeds", "artists", "seconds"}
+            ),
+        ),
     shell:
-        command("synthesise_audio") + "--clips {input.clips:q} --audio {output.audio:q}"
+        command("synthesise_audio", "input.clips output.audio")
 
 
 rule resample_audio:
+    """Decode, check and resample a shard's clips; list what became of each file."""
     input:
         rendered_audio,
         clips="results/{dataset}/shards/{shard}.csv",
     output:
-        audio=intermediate("audio", "results/{dataset}/features/audio/{shard}.h5"),
+        audio=cache("audio"),
         report="results/{dataset}/audio_reports/{shard}.csv",
     log:
-        "results/logs/resample_audio/{dataset}/{shard}.log",
+        of_job("logs", "resample_audio", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/resample_audio/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "resample_audio", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("resample_audio", resample_parameters),
+        config=depends(
+            "resample_audio",
+            # The other key changes no sample.
+            settings=lambda s, w: s.audio.model_dump(exclude={"max_quarantined"}),
+            planned=layouts("audio"),
+        ),
     shell:
-        command("resample_audio")
-        + "--clips {input.clips:q} --audio {output.audio:q} --report {output.report:q}"
+        command("resample_audio", "input.clips output.audio output.report")
 
 
 rule collect_quarantine:
+    """List the clips that were set aside, and stop the run when they are too many."""
     input:
-        reports=lambda w: expand(
-            "results/{dataset}/audio_reports/{shard}.csv",
-            dataset=w.dataset,
-            shard=SHARDS[w.dataset],
-        ),
+        reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
     output:
         quarantine="results/{dataset}/quarantine.csv",
         report="results/{dataset}/audio_report.csv",
     log:
-        "results/logs/collect_quarantine/{dataset}.log",
+        of_job("logs", "collect_quarantine", "{dataset}"),
     benchmark:
-        "results/benchmarks/collect_quarantine/{dataset}.tsv"
+        of_job("benchmarks", "collect_quarantine", "{dataset}")
     # As soon as it can: when too many clips are set aside, the run should stop early.
     priority: 100
+    localrule: True
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(10),
+        **growing(mem_mb=500, runtime=10),
     params:
         config=depends(
             "collect_quarantine",
-            lambda s, w: {
-                "dataset": w.dataset,
-                "max_quarantined": s.audio.max_quarantined,
-                "known_bad": known_bad(w),
-            },
+            settings=lambda s, w: {"max_quarantined": s.audio.max_quarantined},
+            wildcards=("dataset",),
+            planned=lambda w: {"known_bad": collection_facts(w, "known_bad", {})},
         ),
     shell:
-        command("collect_quarantine")
-        + "--reports {input.reports:q} --quarantine {output.quarantine:q} --report {output.report:q}"
+        command("collect_quarantine", "input.reports output.quarantine output.report")

@@ -8,114 +8,105 @@ Out: fingerprints/{shard}.h5 (clips, 16, 427), duplicates.csv: track_id,other,si
 
 
 rule compute_fingerprint:
+    """Compute the audio fingerprints of a shard."""
     input:
-        stft="results/{dataset}/features/stft/{shard}.h5",
+        stft=feature_file("stft"),
     output:
         fingerprints="results/{dataset}/fingerprints/{shard}.h5",
     log:
-        "results/logs/compute_fingerprint/{dataset}/{shard}.log",
+        of_job("logs", "compute_fingerprint", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_fingerprint/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_fingerprint", "{dataset}/{shard}")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("compute_fingerprint", lambda s, w: {}),
+        config=depends("compute_fingerprint"),
     shell:
-        command("compute_fingerprint")
-        + "--stft {input.stft:q} --fingerprints {output.fingerprints:q}"
+        command("compute_fingerprint", "input.stft output.fingerprints")
 
 
 rule find_duplicates:
+    """Find the pairs of clips of a dataset that hold the same or nearly the same audio."""
     input:
-        fingerprints=lambda w: expand(
-            "results/{dataset}/fingerprints/{shard}.h5",
-            dataset=w.dataset,
-            shard=SHARDS[w.dataset],
-        ),
+        fingerprints=lambda w: all_shards("results/{dataset}/fingerprints/{shard}.h5", w),
     output:
         duplicates="results/{dataset}/duplicates.csv",
     log:
-        "results/logs/find_duplicates/{dataset}.log",
+        of_job("logs", "find_duplicates", "{dataset}"),
     benchmark:
-        "results/benchmarks/find_duplicates/{dataset}.tsv"
+        of_job("benchmarks", "find_duplicates", "{dataset}")
     conda:
         "../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(480),
+        **growing(mem_mb=4000, runtime=480),
     params:
-        config=depends("find_duplicates", lambda s, w: {}),
+        config=depends("find_duplicates"),
     shell:
-        command("find_duplicates")
-        + "--fingerprints {input.fingerprints:q} --duplicates {output.duplicates:q} "
-        "--threads {threads}"
+        command("find_duplicates", "input.fingerprints output.duplicates threads")
 
 
 rule audit_partition:
+    """List what the test clips of a partition share with training and validation clips."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
         manifest="results/{dataset}/manifest.csv",
         duplicates="results/{dataset}/duplicates.csv",
     output:
         findings="results/{dataset}/audit/{partition}/clips.csv",
         summary="results/{dataset}/audit/{partition}/clips_summary.csv",
     log:
-        "results/logs/audit_partition/{dataset}/{partition}.log",
+        of_job("logs", "audit_partition", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/audit_partition/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "audit_partition", "{dataset}/{partition}")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=depends("audit_partition", lambda s, w: {}),
+        config=depends("audit_partition"),
     shell:
-        command("audit_partition")
-        + "--partition {input.partition:q} --manifest {input.manifest:q} "
-        "--duplicates {input.duplicates:q} --findings {output.findings:q} "
-        "--summary {output.summary:q}"
+        command(
+            "audit_partition",
+            "input.partition input.manifest input.duplicates output.findings output.summary",
+        )
 
 
 rule audit_models:
+    """List the test clips on which a network behind a partition was trained or chosen."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
-        models=training_files(".safetensors"),
+        partition=partition_file(),
+        models=lambda w: training_files(w, ".safetensors"),
     output:
         findings="results/{dataset}/audit/{partition}/models.csv",
         summary="results/{dataset}/audit/{partition}/models_summary.csv",
     log:
-        "results/logs/audit_models/{dataset}/{partition}.log",
+        of_job("logs", "audit_models", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/audit_models/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "audit_models", "{dataset}/{partition}")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=depends(
             "audit_models",
-            lambda s, w: {
-                "models": [
-                    (network, seed, fold)
-                    for network, _, seed, fold in trained_networks(w)
-                ],
+            planned=lambda w: {
+                "models": [(name, seed, fold) for name, _, seed, fold in trainings(w)],
                 # A list, since a map would lose the systems' order.
                 "systems": [
-                    (system, NETWORKS[system])
+                    (system, networks_of(system, mixed(w)))
                     for system in SYSTEMS_OF[w.dataset, w.partition]
                 ],
             },
         ),
     shell:
-        command("audit_models")
-        + "--partition {input.partition:q} --models {input.models:q} "
-        "--findings {output.findings:q} --summary {output.summary:q}"
+        command(
+            "audit_models",
+            "input.partition input.models output.findings output.summary",
+        )

@@ -7,47 +7,53 @@ Out: features/cepstrogram/{shard}.h5 (clips, 513, 1290),
 
 
 rule compute_cepstrogram:
+    """Compute the cepstrograms of a shard (Jeong 2016, Eq. 3)."""
     input:
-        stft="results/{dataset}/features/stft/{shard}.h5",
+        stft=feature_file("stft"),
     output:
-        cepstrogram="results/{dataset}/features/cepstrogram/{shard}.h5",
+        cepstrogram=cache("cepstrogram"),
     log:
-        "results/logs/compute_cepstrogram/{dataset}/{shard}.log",
+        of_job("logs", "compute_cepstrogram", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_cepstrogram/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_cepstrogram", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("compute_cepstrogram", lambda s, w: s.cepstrum.model_dump()),
+        config=depends(
+            "compute_cepstrogram",
+            settings=lambda s, w: s.cepstrum,
+            planned=layouts("cepstrogram"),
+        ),
     shell:
-        command("compute_cepstrogram")
-        + "--stft {input.stft:q} --cepstrogram {output.cepstrogram:q}"
+        command("compute_cepstrogram", "input.stft output.cepstrogram")
 
 
 rule compute_cepstral_modulation:
+    """Compute the cepstral modulation spectra of a shard (Jeong 2016, Eq. 5)."""
     input:
-        cepstrogram="results/{dataset}/features/cepstrogram/{shard}.h5",
+        cepstrogram=feature_file("cepstrogram"),
     output:
-        cepstral_modulation="results/{dataset}/features/cepstral_modulation/{shard}.h5",
+        cepstral_modulation=cache("cepstral_modulation"),
     log:
-        "results/logs/compute_cepstral_modulation/{dataset}/{shard}.log",
+        of_job("logs", "compute_cepstral_modulation", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_cepstral_modulation/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_cepstral_modulation", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
         config=depends(
             "compute_cepstral_modulation",
-            lambda s, w: s.cepstral_modulation.model_dump(),
+            settings=lambda s, w: s.cepstral_modulation,
+            planned=layouts("cepstral_modulation"),
         ),
     shell:
-        command("compute_cepstral_modulation") + "--cepstrogram {input.cepstrogram:q} "
-        "--cepstral_modulation {output.cepstral_modulation:q}"
+        command(
+            "compute_cepstral_modulation",
+            "input.cepstrogram output.cepstral_modulation",
+        )

@@ -12,123 +12,119 @@ partition itself, so they are neither trained nor stored twice
 
 
 rule compute_normalisation:
+    """Compute what normalises the inputs of a small network: moments of the training clips."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
-        moments=network_moments,
-        vectors=network_vectors,
+        partition=partition_file(),
+        moments=network_features("moments"),
+        vectors=network_features("vectors"),
     output:
         normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
     log:
-        "results/logs/compute_normalisation/{dataset}/{partition}/fold{fold}/{network}.log",
+        of_job(
+            "logs",
+            "compute_normalisation",
+            "{dataset}/{partition}/fold{fold}/{network}",
+        ),
     benchmark:
-        "results/benchmarks/compute_normalisation/{dataset}/{partition}/fold{fold}/{network}.tsv"
+        of_job(
+            "benchmarks",
+            "compute_normalisation",
+            "{dataset}/{partition}/fold{fold}/{network}",
+        )
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends(
-            "compute_normalisation",
-            lambda s, w: {"fold": int(w.fold), "network": w.network},
-        ),
+        config=depends("compute_normalisation", wildcards=("fold", "network")),
     shell:
-        command("compute_normalisation")
-        + "--partition {input.partition:q} --moments {input.moments:q} --vectors {input.vectors:q} "
-        "--normalisation {output.normalisation:q}"
+        command(
+            "compute_normalisation",
+            "input.partition input.moments input.vectors output.normalisation",
+        )
 
 
 rule train_dnn:
+    """Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
         normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
-        vectors=network_vectors,
+        vectors=network_features("vectors"),
     output:
-        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{network}.safetensors",
-        curve="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{network}_curve.csv",
+        model=fold_file("models", "{network}.safetensors"),
+        curve=fold_file("models", "{network}_curve.csv"),
     log:
-        "results/logs/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.log",
+        of_job("logs", "train_dnn", FOLD_OF_NETWORK),
     benchmark:
-        "results/benchmarks/train_dnn/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
+        of_job("benchmarks", "train_dnn", FOLD_OF_NETWORK)
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(training_mb),
-        runtime=growing(480),
+        **growing(mem_mb=training_mb, runtime=480),
     params:
         config=depends(
             "train_dnn",
-            lambda s, w: {
-                "dnn": s.dnn.model_dump(),
-                "network": w.network,
-                "fold": int(w.fold),
-                "seed": int(w.seed),
-                "memory_gb": s.training.memory_gb,
-            },
+            # What is read at a time decides in which order the vectors are seen.
+            settings=lambda s, w: {"dnn": s.dnn, "memory_gb": s.training.memory_gb},
+            wildcards=("fold", "seed", "network"),
         ),
     shell:
-        command("train_dnn")
-        + "--partition {input.partition:q} --normalisation {input.normalisation:q} "
-        "--vectors {input.vectors:q} --model {output.model:q} --curve {output.curve:q}"
+        command(
+            "train_dnn",
+            "input.partition input.normalisation input.vectors output.model output.curve",
+        )
 
 
 rule aggregate_segments:
+    """Extract the last hidden layer's activations and aggregate them to 5 s segments."""
     input:
-        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{network}.safetensors",
-        vectors=network_vectors,
+        model=fold_file("models", "{network}.safetensors"),
+        vectors=network_features("vectors"),
     output:
-        segments="results/{dataset}/segments/{partition}/seed{seed}/fold{fold}/{network}.h5",
+        segments=fold_file("segments", "{network}.h5"),
     log:
-        "results/logs/aggregate_segments/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.log",
+        of_job("logs", "aggregate_segments", FOLD_OF_NETWORK),
     benchmark:
-        "results/benchmarks/aggregate_segments/{dataset}/{partition}/seed{seed}/fold{fold}/{network}.tsv"
+        of_job("benchmarks", "aggregate_segments", FOLD_OF_NETWORK)
     conda:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        **growing(mem_mb=2000, runtime=60),
     params:
         config=depends(
             "aggregate_segments",
-            lambda s, w: {**s.cepstral_modulation.model_dump(), "network": w.network},
+            settings=lambda s, w: s.cepstral_modulation,
+            wildcards=("network",),
         ),
     shell:
-        command("aggregate_segments")
-        + "--model {input.model:q} --vectors {input.vectors:q} "
-        "--segments {output.segments:q}"
+        command("aggregate_segments", "input.model input.vectors output.segments")
 
 
 rule evaluate_forest:
+    """Classify segments by a random forest and clips by their segments."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
-        segments=forest_segments,
+        partition=partition_file(),
+        segments=lambda w: segments_of(JEONG_SYSTEMS[w.system], w),
     output:
-        predictions="results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv",
+        predictions=fold_file("folds", "{system}.csv"),
     log:
-        "results/logs/evaluate_forest/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.log",
+        of_job("logs", "evaluate_forest", FOLD_OF_SYSTEM),
     benchmark:
-        "results/benchmarks/evaluate_forest/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
+        of_job("benchmarks", "evaluate_forest", FOLD_OF_SYSTEM)
     wildcard_constraints:
         system="|".join(map(re.escape, JEONG_SYSTEMS)),
     conda:
         "../envs/evaluation.yaml"
     threads: training_threads
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        **growing(mem_mb=4000, runtime=60),
     params:
-        config=depends(
-            "evaluate_forest",
-            lambda s, w: {
-                "rf": s.rf.model_dump(),
-                "fold": int(w.fold),
-                "seed": int(w.seed),
-            },
-        ),
+        config=depends("evaluate_forest", settings=lambda s, w: s.rf, wildcards=("fold", "seed")),
     shell:
-        command("evaluate_forest")
-        + "--partition {input.partition:q} --segments {input.segments:q} "
-        "--predictions {output.predictions:q} --threads {threads}"
+        command(
+            "evaluate_forest",
+            "input.partition input.segments output.predictions threads",
+        )

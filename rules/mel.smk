@@ -8,95 +8,97 @@ Out: features/hpss_{harmonic,percussive} (clips, 513, 1292), features/mel_{origi
 
 
 rule separate_hpss:
+    """Separate the spectrograms of a shard into harmonic and percussive ones."""
     input:
-        stft="results/{dataset}/features/stft/{shard}.h5",
+        stft=feature_file("stft"),
     output:
-        harmonic=intermediate(
-            "hpss", "results/{dataset}/features/hpss_harmonic/{shard}.h5"
-        ),
-        percussive=intermediate(
-            "hpss", "results/{dataset}/features/hpss_percussive/{shard}.h5"
-        ),
+        harmonic=cache("hpss_harmonic"),
+        percussive=cache("hpss_percussive"),
     log:
-        "results/logs/separate_hpss/{dataset}/{shard}.log",
+        of_job("logs", "separate_hpss", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/separate_hpss/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "separate_hpss", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("separate_hpss", lambda s, w: s.hpss.model_dump()),
+        config=depends(
+            "separate_hpss",
+            settings=lambda s, w: s.hpss,
+            planned=layouts("hpss_harmonic", "hpss_percussive"),
+        ),
     shell:
-        command("separate_hpss")
-        + "--stft {input.stft:q} --harmonic {output.harmonic:q} "
-        "--percussive {output.percussive:q}"
+        command("separate_hpss", "input.stft output.harmonic output.percussive")
 
 
 rule compute_mel:
+    """Compute the mel spectrograms of a shard: of the whole, the harmonic or percussive part."""
     input:
-        magnitude=mel_magnitude,
+        magnitude=lambda w: with_wildcards(feature_file(FEATURES[f"mel_{w.component}"].parent), w),
     output:
-        mel="results/{dataset}/features/mel_{component}/{shard}.h5",
+        mel=feature_file("mel_{component}"),
     log:
-        "results/logs/compute_mel/{dataset}/{component}/{shard}.log",
+        of_job("logs", "compute_mel", "{dataset}/{component}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_mel/{dataset}/{component}/{shard}.tsv"
+        of_job("benchmarks", "compute_mel", "{dataset}/{component}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
         config=depends(
             "compute_mel",
-            lambda s, w: {**s.mel.model_dump(), "component": w.component},
+            settings=lambda s, w: s.mel,
+            planned=layouts("mel_{component}"),
         ),
     shell:
-        command("compute_mel") + "--magnitude {input.magnitude:q} --mel {output.mel:q}"
+        command("compute_mel", "input.magnitude output.mel")
 
 
 rule compute_modulation:
+    """Compute the modulation spectrograms of a shard."""
     input:
-        mel="results/{dataset}/features/mel_original/{shard}.h5",
+        mel=feature_file("mel_original"),
     output:
-        modulation="results/{dataset}/features/modulation/{shard}.h5",
+        modulation=cache("modulation"),
     log:
-        "results/logs/compute_modulation/{dataset}/{shard}.log",
+        of_job("logs", "compute_modulation", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_modulation/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_modulation", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("compute_modulation", lambda s, w: s.modulation.model_dump()),
+        config=depends(
+            "compute_modulation",
+            settings=lambda s, w: s.modulation,
+            planned=layouts("modulation"),
+        ),
     shell:
-        command("compute_modulation")
-        + "--mel {input.mel:q} --modulation {output.modulation:q}"
+        command("compute_modulation", "input.mel output.modulation")
 
 
 rule compute_mfcc:
+    """Compute the MFCC and their derivatives of a shard."""
     input:
-        mel="results/{dataset}/features/mel_original/{shard}.h5",
+        mel=feature_file("mel_original"),
     output:
-        mfcc="results/{dataset}/features/mfcc/{shard}.h5",
+        mfcc=cache("mfcc"),
     log:
-        "results/logs/compute_mfcc/{dataset}/{shard}.log",
+        of_job("logs", "compute_mfcc", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_mfcc/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_mfcc", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("compute_mfcc", lambda s, w: s.mfcc.model_dump()),
+        config=depends("compute_mfcc", settings=lambda s, w: s.mfcc, planned=layouts("mfcc")),
     shell:
-        command("compute_mfcc") + "--mel {input.mel:q} --mfcc {output.mfcc:q}"
+        command("compute_mfcc", "input.mel output.mfcc")

@@ -4,34 +4,36 @@ In:  manifest.csv, clips in quarantine included.
 Out: partitions/{partition}.csv: fold,track_id,label,role.
 """
 
+from genreflow.partitions.names import drawn_with, partition_name
+
 
 rule make_partition:
+    """Divide a dataset's clips into training, validation and test clips, for every fold."""
     input:
         manifest="results/{dataset}/manifest.csv",
     output:
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
     log:
-        "results/logs/make_partition/{dataset}/{partition}.log",
+        of_job("logs", "make_partition", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/make_partition/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "make_partition", "{dataset}/{partition}")
     # As soon as it can: a partition that the clips can't fill should stop the run early.
     priority: 100
+    localrule: True
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=depends(
             "make_partition",
-            lambda s, w: {
-                "draw": s.partitions.model_dump(include=drawn_with(w.partition)),
-                "dataset": w.dataset,
-                "partition": w.partition,
-                "sizes": published_sizes(w),
+            settings=lambda s, w: s.partitions.model_dump(include=drawn_with(w.partition)),
+            wildcards=("dataset", "partition"),
+            # Of a published list, before quarantine.
+            planned=lambda w: {
+                "sizes": collection_facts(w, "sizes", {}).get(partition_name(w.partition))
             },
         ),
     shell:
-        command("make_partition")
-        + "--manifest {input.manifest:q} --partition {output.partition:q}"
+        command("make_partition", "input.manifest output.partition")

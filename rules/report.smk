@@ -7,15 +7,16 @@ Out: results/figures/{accuracy,figure_of_merit,learning_curves,tsne}/*.png, resu
 
 
 rule plot_figure_of_merit:
+    """Plot a figure-of-merit matrix as Jeong 2016, figure 3."""
     input:
         matrix="results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv",
         predictions="results/{dataset}/predictions/{partition}/{system}.csv",
     output:
         figure="results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
     log:
-        "results/logs/plot_figure_of_merit/{dataset}/{partition}/{system}.log",
+        of_job("logs", "plot_figure_of_merit", "{dataset}/{partition}/{system}"),
     benchmark:
-        "results/benchmarks/plot_figure_of_merit/{dataset}/{partition}/{system}.tsv"
+        of_job("benchmarks", "plot_figure_of_merit", "{dataset}/{partition}/{system}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
         system="|".join(map(re.escape, SYSTEMS)),
@@ -23,164 +24,146 @@ rule plot_figure_of_merit:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=depends(
             "plot_figure_of_merit",
-            lambda s, w: {
-                "dataset": w.dataset,
-                "partition": w.partition,
-                "system": w.system,
-                **published_matrix(w),
-            },
+            wildcards=("dataset", "partition", "system"),
+            planned=published_matrix,
         ),
     shell:
-        command("plot_figure_of_merit")
-        + "--matrix {input.matrix:q} --predictions {input.predictions:q} "
-        "--published {PUBLISHED:q} --figure {output.figure:q}"
+        command("plot_figure_of_merit", "input.matrix input.predictions output.figure")
+        + ' --published "$GENREFLOW_BASE/config/published"'
 
 
 rule plot_accuracy:
+    """Plot the accuracies of a partition's systems with their intervals."""
     input:
         tables="results/tables.csv",
-        predictions=first_predictions,
+        # Any system has the whole test set in it.
+        predictions=lambda w: with_wildcards(
+            "results/{dataset}/predictions/{partition}/{system}.csv",
+            w,
+            system=SYSTEMS_OF[w.dataset, w.partition][0],
+        ),
     output:
         figure="results/figures/accuracy/{dataset}_{partition}.png",
     log:
-        "results/logs/plot_accuracy/{dataset}/{partition}.log",
+        of_job("logs", "plot_accuracy", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/plot_accuracy/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "plot_accuracy", "{dataset}/{partition}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=depends(
-            "plot_accuracy",
-            lambda s, w: {"dataset": w.dataset, "partition": w.partition},
-        ),
+        config=depends("plot_accuracy", wildcards=("dataset", "partition")),
     shell:
-        command("plot_accuracy")
-        + "--tables {input.tables:q} --predictions {input.predictions:q} "
-        "--figure {output.figure:q}"
+        command("plot_accuracy", "input.tables input.predictions output.figure")
 
 
 rule plot_learning_curves:
+    """Plot the learning curves of all networks of a partition."""
     input:
-        curves=training_files("_curve.csv"),
-        models=training_files(".safetensors"),
+        curves=lambda w: training_files(w, "_curve.csv"),
+        models=lambda w: training_files(w, ".safetensors"),
     output:
         figure="results/figures/learning_curves/{dataset}_{partition}.png",
     log:
-        "results/logs/plot_learning_curves/{dataset}/{partition}.log",
+        of_job("logs", "plot_learning_curves", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/plot_learning_curves/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "plot_learning_curves", "{dataset}/{partition}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
         config=depends(
             "plot_learning_curves",
-            lambda s, w: {
-                "dataset": w.dataset,
-                "partition": w.partition,
+            wildcards=("dataset", "partition"),
+            planned=lambda w: {
                 "classes": len(PLANNED[w.dataset].labels),
-                "networks": [network for network, *_ in trained_networks(w)],
+                "networks": [network for network, *_ in trainings(w)],
             },
         ),
     shell:
-        command("plot_learning_curves")
-        + "--curves {input.curves:q} --models {input.models:q} --figure {output.figure:q}"
+        command("plot_learning_curves", "input.curves input.models output.figure")
 
 
 rule plot_tsne:
+    """Plot t-SNE maps of the test segments as Jeong 2016, figures 5 and 6."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
-        segments=mapped_segments,
+        partition=partition_file(),
+        segments=lambda w: segments_of(
+            mapped_networks(w), w, seed=SETTINGS[w.dataset].seeds[0], fold=0
+        ),
     output:
         figure="results/figures/tsne/{dataset}_{partition}.png",
     log:
-        "results/logs/plot_tsne/{dataset}/{partition}.log",
+        of_job("logs", "plot_tsne", "{dataset}/{partition}"),
     benchmark:
-        "results/benchmarks/plot_tsne/{dataset}/{partition}.tsv"
+        of_job("benchmarks", "plot_tsne", "{dataset}/{partition}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        **growing(mem_mb=4000, runtime=240),
     params:
         config=depends(
             "plot_tsne",
-            lambda s, w: {
-                "dataset": w.dataset,
-                "partition": w.partition,
+            settings=lambda s, w: {"seed": s.seeds[0]},
+            wildcards=("dataset", "partition"),
+            planned=lambda w: {
                 "systems": mapped_systems(w),
                 "networks": mapped_networks(w),
-                "seed": s.seeds[0],
                 "fold": 0,
             },
         ),
     shell:
-        command("plot_tsne")
-        + "--partition {input.partition:q} --segments {input.segments:q} "
-        "--figure {output.figure:q}"
+        command("plot_tsne", "input.partition input.segments output.figure")
 
 
 rule write_report:
+    """Write the report: one HTML file with all tables and figures in it."""
     input:
         tables="results/tables.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
-        audio_reports=[
-            f"results/{dataset}/audio_report.csv" for dataset in CONFIG.datasets
-        ],
-        partitions=[
-            f"results/{dataset}/partitions/{partition}.csv"
-            for dataset, partition in PLOTTED
-        ],
+        audio_reports=expand("results/{dataset}/audio_report.csv", dataset=CONFIG.datasets),
+        partitions=each_partition(partition_file()),
         predictions=[
             f"results/{dataset}/predictions/{partition}/{systems[0]}.csv"
             for (dataset, partition), systems in SYSTEMS_OF.items()
         ],
-        accuracy=figures("accuracy", PLOTTED),
-        matrices=[
-            f"results/figures/figure_of_merit/{dataset}_{partition}_{system}.png"
-            for dataset, partition, system in REPORTED
-        ],
-        curves=figures("learning_curves", PLOTTED),
-        tsne=figures("tsne", MAPPED),
+        accuracy=each_partition("results/figures/accuracy/{dataset}_{partition}.png"),
+        matrices=each_system("results/figures/figure_of_merit/{dataset}_{partition}_{system}.png"),
+        curves=each_partition("results/figures/learning_curves/{dataset}_{partition}.png"),
+        tsne=[f"results/figures/tsne/{dataset}_{part}.png" for dataset, part in MAPPED],
     output:
         report="results/report.html",
     log:
-        "results/logs/write_report.log",
+        of_job("logs", "write_report"),
     benchmark:
-        "results/benchmarks/write_report.tsv"
+        of_job("benchmarks", "write_report")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=report_parameters(),
+        config=depends("write_report", planned=reported),
     shell:
-        command("write_report")
-        + "--tables {input.tables:q} --comparisons {input.comparisons:q} "
-        "--leak-audit {input.leak_audit:q} "
-        "--audio-reports {input.audio_reports:q} "
-        "--partitions {input.partitions:q} --predictions {input.predictions:q} "
-        "--accuracy {input.accuracy:q} --matrices {input.matrices:q} --curves {input.curves:q} "
-        "--tsne {input.tsne:q} --report {output.report:q}"
+        command(
+            "write_report",
+            "input.tables input.comparisons input.leak_audit input.audio_reports "
+            "input.partitions input.predictions input.accuracy input.matrices input.curves "
+            "input.tsne output.report",
+        )

@@ -8,53 +8,47 @@ Out: {downloads}/{collection}.csv: path,size_bytes,modified_ns of each file of t
 """
 
 
-# On the machine that runs Snakemake: nodes of a cluster often have no network.
-localrules:
-    retrieve_collection,
-    retrieve_annotations,
-
-
 rule retrieve_collection:
+    """Download a published collection, unless there is a copy, and unpack it."""
     output:
         listing=f"{CONFIG.downloads}/{{collection}}.csv",
     log:
-        "results/logs/retrieve_collection/{collection}.log",
+        of_job("logs", "retrieve_collection", "{collection}"),
     benchmark:
-        "results/benchmarks/retrieve_collection/{collection}.tsv"
+        of_job("benchmarks", "retrieve_collection", "{collection}")
     wildcard_constraints:
         collection="|".join(COLLECTIONS),
+    # Nodes of a cluster often have no network.
+    localrule: True
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(2880),
+        **growing(mem_mb=1000, runtime=2880),
     params:
-        config=lambda w: canonical({"collection": w.collection}),
+        # Known by its checksum, so no code counts.
+        config=lambda w: canonical({"wildcards": {"collection": w.collection}}),
     shell:
-        command("retrieve_collection")
-        + "--untracked {COPIES:q} --listing {output.listing:q}"
+        command("retrieve_collection", "output.listing") + ' --untracked "$GENREFLOW_COPIES"'
 
 
 rule retrieve_annotations:
+    """Download the lists of a published collection, unless there is a copy, and read them."""
     output:
         annotations=f"{CONFIG.downloads}/{{family}}_annotations.csv",
     log:
-        "results/logs/retrieve_annotations/{family}.log",
+        of_job("logs", "retrieve_annotations", "{family}"),
     benchmark:
-        "results/benchmarks/retrieve_annotations/{family}.tsv"
+        of_job("benchmarks", "retrieve_annotations", "{family}")
     wildcard_constraints:
         family="|".join({collection.family for collection in COLLECTIONS.values()}),
+    localrule: True
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(120),
+        **growing(mem_mb=1000, runtime=120),
     params:
-        config=lambda w: canonical(
-            {"family": w.family, "code": code_digest(f"genreflow.collections.{w.family}", SCRIPTS)}
-        ),
+        config=lambda w: depends(f"genreflow.collections.{w.family}", wildcards=("family",))(w),
     shell:
-        command("retrieve_annotations")
-        + "--untracked {COPIES:q} --annotations {output.annotations:q}"
+        command("retrieve_annotations", "output.annotations") + ' --untracked "$GENREFLOW_COPIES"'

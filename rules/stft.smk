@@ -6,21 +6,21 @@ Out: features/stft/{shard}.h5 (clips, 513, 1292), moments over the 1290 frames o
 
 
 rule compute_stft:
+    """Compute the magnitude spectrograms of a shard."""
     input:
-        audio="results/{dataset}/features/audio/{shard}.h5",
+        audio=feature_file("audio"),
     output:
-        stft="results/{dataset}/features/stft/{shard}.h5",
+        stft=cache("stft"),
     log:
-        "results/logs/compute_stft/{dataset}/{shard}.log",
+        of_job("logs", "compute_stft", "{dataset}/{shard}"),
     benchmark:
-        "results/benchmarks/compute_stft/{dataset}/{shard}.tsv"
+        of_job("benchmarks", "compute_stft", "{dataset}/{shard}")
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **growing(mem_mb=1000, runtime=60),
     params:
-        config=depends("compute_stft", lambda s, w: s.stft.model_dump()),
+        config=depends("compute_stft", settings=lambda s, w: s.stft, planned=layouts("stft")),
     shell:
-        command("compute_stft") + "--audio {input.audio:q} --stft {output.stft:q}"
+        command("compute_stft", "input.audio output.stft")

@@ -6,67 +6,54 @@ Out: predictions/{partition}/{system}.csv, results/tables.csv and results/tables
 
 
 rule collect_predictions:
+    """Join a system's predictions of all seeds and folds."""
     input:
-        parts=folds(
-            "results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv"
-        ),
+        parts=folds_of_system,
     output:
         predictions="results/{dataset}/predictions/{partition}/{system}.csv",
     log:
-        "results/logs/collect_predictions/{dataset}/{partition}/{system}.log",
+        of_job("logs", "collect_predictions", "{dataset}/{partition}/{system}"),
     benchmark:
-        "results/benchmarks/collect_predictions/{dataset}/{partition}/{system}.tsv"
+        of_job("benchmarks", "collect_predictions", "{dataset}/{partition}/{system}")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=depends("collect_predictions", lambda s, w: {}),
+        config=depends("collect_predictions"),
     shell:
-        command("collect_predictions")
-        + "--parts {input.parts:q} --predictions {output.predictions:q}"
+        command("collect_predictions", "input.parts output.predictions")
 
 
 rule make_tables:
+    """Make results/tables.csv and the papers' own tables from all predictions."""
     input:
-        predictions=[
-            f"results/{dataset}/predictions/{partition}/{system}.csv"
-            for dataset, partition, system in REPORTED
-        ],
-        clip_audits=audits("clips"),
-        model_audits=audits("models"),
-        partitions=[
-            f"results/{dataset}/partitions/{partition}.csv"
-            for dataset, partition in SYSTEMS_OF
-        ],
-        quarantine=[
-            f"results/{dataset}/quarantine.csv" for dataset in REPORTED_DATASETS
-        ],
+        predictions=each_system("results/{dataset}/predictions/{partition}/{system}.csv"),
+        clip_audits=each_partition("results/{dataset}/audit/{partition}/clips_summary.csv"),
+        model_audits=each_partition("results/{dataset}/audit/{partition}/models_summary.csv"),
+        partitions=each_partition(partition_file()),
+        quarantine=expand("results/{dataset}/quarantine.csv", dataset=REPORTED_DATASETS),
     output:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",
         table_two="results/tables/earlier_works.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
-        matrices=[
-            f"results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
-            for dataset, partition, system in REPORTED
-        ],
+        matrices=each_system("results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"),
     log:
-        "results/logs/make_tables.log",
+        of_job("logs", "make_tables"),
     benchmark:
-        "results/benchmarks/make_tables.tsv"
+        of_job("benchmarks", "make_tables")
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=canonical(
-            {
+        config=depends(
+            "make_tables",
+            planned=lambda w: {
                 "experiments": [
                     {
                         "dataset": dataset,
@@ -79,39 +66,33 @@ rule make_tables:
                 "audits": list(SYSTEMS_OF),
                 "datasets": REPORTED_DATASETS,
                 "published": published_digest(PUBLISHED.glob("*.csv")),
-                "code": code_digest("make_tables", SCRIPTS),
-            }
+            },
         ),
     shell:
-        command("make_tables")
-        + "--predictions {input.predictions:q} --tables {output.tables:q} "
-        "--table-one {output.table_one:q} --table-two {output.table_two:q} "
-        "--comparisons {output.comparisons:q} "
-        "--partitions {input.partitions:q} --quarantine {input.quarantine:q} "
-        "--clip-audits {input.clip_audits:q} --model-audits {input.model_audits:q} "
-        "--leak-audit {output.leak_audit:q} --matrices {output.matrices:q} --published {PUBLISHED:q}"
+        command(
+            "make_tables",
+            "input.predictions input.clip_audits input.model_audits input.partitions "
+            "input.quarantine output.tables output.table_one output.table_two output.comparisons "
+            "output.leak_audit output.matrices",
+        )
+        + ' --published "$GENREFLOW_BASE/config/published"'
 
 
 rule write_run_config:
     """Write the configuration in force, with every default."""
     output:
-        "results/run_config.yaml",
+        run_config="results/run_config.yaml",
     log:
-        "results/logs/write_run_config.log",
+        of_job("logs", "write_run_config"),
     benchmark:
-        "results/benchmarks/write_run_config.tsv"
+        of_job("benchmarks", "write_run_config")
+    localrule: True
     conda:
         "../envs/features.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
-        runtime=growing(10),
+        **growing(mem_mb=500, runtime=10),
     params:
-        config=canonical(
-            {
-                "configuration": CONFIG,
-                "code": code_digest("write_run_config", SCRIPTS),
-            }
-        ),
+        config=depends("write_run_config", planned=lambda w: {"configuration": CONFIG}),
     shell:
-        command("write_run_config") + "--run-config {output:q}"
+        command("write_run_config", "output.run_config")

@@ -8,190 +8,167 @@ Out: models/{partition}/seed{seed}/fold{fold}/{expert,moec,moer}.safetensors wit
 
 
 rule train_expert:
+    """Train one of the convolutional experts."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
         inputs=expert_inputs,
     output:
-        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}.safetensors",
-        curve="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}_curve.csv",
+        model=fold_file("models", "{expert}.safetensors"),
+        curve=fold_file("models", "{expert}_curve.csv"),
     log:
-        "results/logs/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
+        of_job("logs", "train_expert", FOLD_OF_EXPERT),
     benchmark:
-        "results/benchmarks/train_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+        of_job("benchmarks", "train_expert", FOLD_OF_EXPERT)
     conda:
         "../envs/training.yaml"
     threads: training_threads
     resources:
-        mem_mb=growing(training_mb),
+        **growing(mem_mb=training_mb, runtime=1440),
         inputs_mb=inputs_mb,
-        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
             "train_expert",
-            lambda s, w: {
-                **training_parameters(s),
-                "expert_settings": s.expert.model_dump(),
-                "expert": w.expert,
+            settings=lambda s, w: {
+                "training": training_settings(s),
+                "expert": s.expert,
                 "pools": s.expert_pools(w.expert),
-                "fold": int(w.fold),
-                "seed": int(w.seed),
             },
+            wildcards=("fold", "seed", "expert"),
         ),
     shell:
-        command("train_expert")
-        + "--inputs-mb {resources.inputs_mb} "
-        + "--partition {input.partition:q} --inputs {input.inputs:q} "
-        "--model {output.model:q} --curve {output.curve:q}"
+        command(
+            "train_expert",
+            "input.partition input.inputs output.model output.curve resources.inputs_mb",
+        )
 
 
 rule predict_expert:
+    """Compute an expert's class probabilities for every clip of the dataset, once."""
     input:
-        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{expert}.safetensors",
+        model=fold_file("models", "{expert}.safetensors"),
         inputs=expert_inputs,
     output:
-        probabilities="results/{dataset}/probabilities/{partition}/seed{seed}/fold{fold}/{expert}.h5",
+        probabilities=fold_file("probabilities", "{expert}.h5"),
     log:
-        "results/logs/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.log",
+        of_job("logs", "predict_expert", FOLD_OF_EXPERT),
     benchmark:
-        "results/benchmarks/predict_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{expert}.tsv"
+        of_job("benchmarks", "predict_expert", FOLD_OF_EXPERT)
     conda:
         "../envs/training.yaml"
     threads: training_threads
     resources:
-        mem_mb=growing(training_mb),
+        **growing(mem_mb=training_mb, runtime=120),
         inputs_mb=inputs_mb,
-        runtime=growing(120),
         gpu=training_gpus,
     params:
         config=depends(
             "predict_expert",
-            lambda s, w: {**training_parameters(s), "batch": s.expert.batch},
+            settings=lambda s, w: {
+                "training": training_settings(s),
+                "batch": s.expert.batch,
+            },
         ),
     shell:
-        command("predict_expert")
-        + "--inputs-mb {resources.inputs_mb} "
-        + "--model {input.model:q} --inputs {input.inputs:q} "
-        "--probabilities {output.probabilities:q}"
+        command(
+            "predict_expert",
+            "input.model input.inputs output.probabilities resources.inputs_mb",
+        )
 
 
 rule evaluate_expert:
+    """Predict the test clips by one expert alone."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
-        probabilities=expert_of_system,
+        partition=partition_file(),
+        probabilities=lambda w: with_wildcards(
+            fold_file("probabilities", f"{EXPERT_SYSTEMS[w.system]}.h5"), w
+        ),
     output:
-        predictions="results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv",
+        predictions=fold_file("folds", "{system}.csv"),
     log:
-        "results/logs/evaluate_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.log",
+        of_job("logs", "evaluate_expert", FOLD_OF_SYSTEM),
     benchmark:
-        "results/benchmarks/evaluate_expert/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
+        of_job("benchmarks", "evaluate_expert", FOLD_OF_SYSTEM)
     wildcard_constraints:
         system="|".join(map(re.escape, EXPERT_SYSTEMS)),
     conda:
         "../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        **growing(mem_mb=1000, runtime=10),
     params:
-        config=depends(
-            "evaluate_expert", lambda s, w: {"fold": int(w.fold), "seed": int(w.seed)}
-        ),
+        config=depends("evaluate_expert", wildcards=("fold", "seed")),
     shell:
-        command("evaluate_expert")
-        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
-        "--predictions {output.predictions:q}"
+        command("evaluate_expert", "input.partition input.probabilities output.predictions")
 
 
 rule train_mixer:
+    """Train the convolutional (MoEC) or the recurrent (MoER) mixer over frozen experts."""
     input:
-        unpack(rerun_experts),
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
         probabilities=mixed_probabilities,
-        inputs=shards("mel_original"),
+        inputs=shards_of(MIXER_FEATURE),
+        models=rerun(lambda w, e: [with_wildcards(fold_file("models", f"{e}.safetensors"), w)]),
+        expert_inputs=rerun(lambda w, e: shards_of(EXPERTS[e].feature)(w)),
     output:
-        model="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{mixer}.safetensors",
-        curve="results/{dataset}/models/{partition}/seed{seed}/fold{fold}/{mixer}_curve.csv",
+        model=fold_file("models", "{mixer}.safetensors"),
+        curve=fold_file("models", "{mixer}_curve.csv"),
     log:
-        "results/logs/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.log",
+        of_job("logs", "train_mixer", FOLD_OF_MIXER),
     benchmark:
-        "results/benchmarks/train_mixer/{dataset}/{partition}/seed{seed}/fold{fold}/{mixer}.tsv"
+        of_job("benchmarks", "train_mixer", FOLD_OF_MIXER)
     conda:
         "../envs/training.yaml"
     threads: lambda w: 1 if w.mixer == "moer" else training_threads(w)
     resources:
-        mem_mb=growing(training_mb),
+        **growing(mem_mb=training_mb, runtime=1440),
         inputs_mb=inputs_mb,
-        runtime=growing(1440),
         gpu=training_gpus,
     params:
         config=depends(
             "train_mixer",
-            lambda s, w: {
-                **training_parameters(s),
-                # The convolutional mixer drops nothing out.
-                "mixer_settings": s.mixer.model_dump(
-                    exclude={"dropout"} if w.mixer == "moec" else set()
-                ),
-                "mixer": w.mixer,
-                "experts": SPECTROGRAM_EXPERTS,
-                "normalisation": s.expert.normalisation,
-                "channels": s.expert.channels,
-                "pools": s.expert_pools("original"),
-                "fold": int(w.fold),
-                "seed": int(w.seed),
-            },
+            settings=mixer_settings,
+            wildcards=("fold", "seed", "mixer"),
         ),
-        rerun=rerun_arguments,
     shell:
-        command("train_mixer")
-        + "--inputs-mb {resources.inputs_mb} "
-        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
-        "--inputs {input.inputs:q} --model {output.model:q} --curve {output.curve:q} "
-        "{params.rerun}"
+        command(
+            "train_mixer",
+            "input.partition input.probabilities input.inputs input.models input.expert_inputs "
+            "output.model output.curve resources.inputs_mb",
+        )
 
 
 rule evaluate_mixture:
+    """Predict the test clips by a mixture of the experts: MoEB, MoEC or MoER."""
     input:
-        partition="results/{dataset}/partitions/{partition}.csv",
+        partition=partition_file(),
         probabilities=mixed_probabilities,
         model=mixer_model,
         inputs=mixer_inputs,
     output:
-        predictions="results/{dataset}/folds/{partition}/seed{seed}/fold{fold}/{system}.csv",
+        predictions=fold_file("folds", "{system}.csv"),
     log:
-        "results/logs/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.log",
+        of_job("logs", "evaluate_mixture", FOLD_OF_SYSTEM),
     benchmark:
-        "results/benchmarks/evaluate_mixture/{dataset}/{partition}/seed{seed}/fold{fold}/{system}.tsv"
+        of_job("benchmarks", "evaluate_mixture", FOLD_OF_SYSTEM)
     wildcard_constraints:
         system="|".join(MIXTURE_SYSTEMS),
     conda:
         "../envs/training.yaml"
     threads: lambda w: training_threads(w) if w.system == "MoEC" else 1
     resources:
-        mem_mb=growing(training_mb),
+        **growing(mem_mb=training_mb, runtime=60),
         inputs_mb=inputs_mb,
-        runtime=growing(60),
         gpu=training_gpus,
     params:
         config=depends(
             "evaluate_mixture",
-            lambda s, w: {
-                # MoEB weights the experts equally: there is no network to run.
-                **(
-                    {**training_parameters(s), "batch": s.mixer.batch}
-                    if w.system != "MoEB"
-                    else {}
-                ),
-                "system": w.system,
-                "experts": SPECTROGRAM_EXPERTS,
-                "fold": int(w.fold),
-                "seed": int(w.seed),
-            },
+            settings=mixture_settings,
+            wildcards=("fold", "seed", "system"),
         ),
     shell:
-        command("evaluate_mixture")
-        + "--inputs-mb {resources.inputs_mb} "
-        + "--partition {input.partition:q} --probabilities {input.probabilities:q} "
-        "--model {input.model:q} --inputs {input.inputs:q} "
-        "--predictions {output.predictions:q}"
+        command(
+            "evaluate_mixture",
+            "input.partition input.probabilities input.model input.inputs output.predictions "
+            "resources.inputs_mb",
+        )

@@ -12,6 +12,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from genreflow.features.registry import FEATURES
 from genreflow.files.store import FeatureWriter
 from genreflow.jeong2016.network import Array, Mlp
 from genreflow.jeong2016.training import Classes, train_mlp
@@ -166,7 +167,7 @@ def write_modulation(path: Path) -> None:
     """Write a cache of cepstral modulation of GTZAN's size."""
     values = np.random.default_rng(0).standard_normal((513, 11, 108)).astype(np.float16)
     with FeatureWriter(
-        path, feature="cepstral_modulation", shape=values.shape, parameters={},
+        path, FEATURES["cepstral_modulation"].layout(values.shape), parameters={},
         sample_rate=22050, hop=512,
     ) as out:  # fmt: skip
         for clip in range(CLIPS):

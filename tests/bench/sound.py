@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from genreflow.features.registry import clip_shape
 from genreflow.plan.schema import Settings
 
 SETTINGS = Settings()
@@ -13,7 +14,7 @@ RATE = SETTINGS.audio.sample_rate
 def music() -> npt.NDArray[np.float32]:
     """Return 30 s of tones, clicks and noise that swell and fade."""
     random = np.random.default_rng(0)
-    seconds = np.arange(SETTINGS.clip_samples) / RATE
+    seconds = np.arange(*clip_shape("audio", SETTINGS)) / RATE
     tones = sum(np.sin(2 * np.pi * f * seconds) / f for f in (110, 221, 440, 1319, 3520))
     samples = 20 * np.asarray(tones) * np.exp(-3 * (seconds % 0.5))
     samples[:: RATE // 4] += 0.5

@@ -20,6 +20,7 @@ import numpy as np
 import soundfile
 import yaml
 from genreflow.features.audio import decode, prepare_clip
+from genreflow.features.registry import clip_shape
 from measuring import REPOSITORY, Run, spread, times
 from page import Bounded, Row, Section
 from planning import FMA_FULL, FMA_SMALL, planned_jobs, snakemake
@@ -263,7 +264,8 @@ def marginal_costs(stages: Sequence[Stage]) -> tuple[float, float]:
 def mp3_seconds() -> float:
     """Return what decoding a clip's stereo MP3 and resampling it takes more than a plain file."""
     samples = np.repeat(music(), 2)
-    audio = {"sample_rate": RATE, "length": SETTINGS.clip_samples, "resampler": "soxr_hq"}
+    (length,) = clip_shape("audio", SETTINGS)
+    audio = {"sample_rate": RATE, "length": length, "resampler": "soxr_hq"}
     with tempfile.TemporaryDirectory() as name:
         mp3, plain = Path(name, "a.mp3"), Path(name, "a.au")
         soundfile.write(mp3, np.stack([samples, samples[::-1]], 1), 2 * RATE, format="MP3")

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from genreflow.features.cepstrum import compute_cepstral_modulation, compute_cepstrogram
 from genreflow.features.hpss import separate_hpss
-from genreflow.features.layouts import LAYOUTS
 from genreflow.features.mel import compute_mel, mel_filters
 from genreflow.features.mfcc import compute_mfcc
 from genreflow.features.modulation import compute_modulation
+from genreflow.features.registry import FEATURES
 from genreflow.features.stft import compute_stft, uncentred_frames
 from genreflow.files.store import FeatureFile, FeatureWriter
 from measuring import REPOSITORY, run, times
@@ -23,9 +23,6 @@ from sound import RATE, SETTINGS, music
 
 ROUNDS = 3
 CLIPS = 20
-#: Features whose rows have moments, which the writer computes.
-WITH_MOMENTS = {"stft", "cepstrogram", "modulation", "mfcc"}
-WITH_MOMENTS |= {name for name in LAYOUTS if name.startswith("mel")}
 MB = 1e6
 JOBS = (
     "write_shard", "resample_audio", "compute_stft", "compute_cepstrogram",
@@ -69,9 +66,8 @@ def features_of_a_clip() -> dict[str, npt.NDArray[np.floating]]:
 def write_cache(path: Path, feature: str, values: npt.NDArray[np.floating]) -> None:
     """Write a cache of some clips as a job does."""
     with FeatureWriter(
-        path, feature=feature, shape=values.shape, parameters={}, sample_rate=RATE, hop=1,
-        moments=feature in WITH_MOMENTS,
-    ) as out:  # fmt: skip
+        path, FEATURES[feature].layout(values.shape), parameters={}, sample_rate=RATE, hop=1
+    ) as out:
         for clip in range(CLIPS):
             out.append(f"{clip:04d}", values)
 
@@ -115,7 +111,7 @@ def measure_storage() -> list[Section]:
             size = len(content) / MB
             totals += [size, *taken.values()]
             rows.append(
-                row(feature, str(LAYOUTS[feature][1]), size, *taken.values())
+                row(feature, FEATURES[feature].dtype, size, *taken.values())
                 | {"error [deviations]": f"{error / values.std():.1g}" if error else "0"}
             )
     together = row("together", "", *totals)

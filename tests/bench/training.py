@@ -7,6 +7,8 @@ from math import ceil
 from statistics import median
 
 import torch
+from genreflow.features.registry import clip_shape
+from genreflow.systems import MIXER_FEATURE
 from genreflow.yi2019.networks import build_network
 from genreflow.yi2019.training import batchnorm_settings, choose_device, image
 from measuring import spread, times
@@ -107,12 +109,13 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
     """Return the seconds of training steps and of evaluations, and a step's operations."""
     batch = SETTINGS.expert.batch
     if name == "MoER":
+        bands, frames = clip_shape(MIXER_FEATURE, SETTINGS)
         network = build_network(
-            {"network": "gru_mixer", "outputs": 4, "bands": SETTINGS.mel.n_mels,
+            {"network": "gru_mixer", "outputs": len(SETTINGS.mixer.experts), "bands": bands,
              "dropout": SETTINGS.mixer.dropout,
              **batchnorm_settings(SETTINGS.mixer.model_dump())}
         )  # fmt: skip
-        inputs = torch.randn(batch, SETTINGS.stft_frames, SETTINGS.mel.n_mels)
+        inputs = torch.randn(batch, frames, bands)
     else:
         network = expert_network(name)
         inputs = image(torch.randn(batch, *SETTINGS.expert_shape(name)))

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import train_mixer
+from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment, write_assignments
 from genreflow.files.store import FeatureWriter, write_arrays
 from genreflow.jobs.job import Job
-from genreflow.systems import SPECTROGRAM_EXPERTS as EXPERTS
+from genreflow.systems import MIXED as EXPERTS
 from genreflow.yi2019.pools import derive_pools
 
 LABELS = ["blues", "disco", "jazz", "rock"]
@@ -28,6 +29,7 @@ RIGHT = {"blues": "percussive", "disco": "original", "jazz": "modulation", "rock
 CLIPS = {"train": 16, "valid": 6, "test": 10}
 FRAMES = 110
 FOLD = {"fold": 0, "seed": 0}
+TRAINING = {"device": "cpu", "threads": 1}
 
 
 def spectrogram(label: str, rng: np.random.Generator) -> np.ndarray:
@@ -60,8 +62,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for shard in range(2):
         with FeatureWriter(
             folder / f"mel{shard}.h5",
-            feature="mel_original",
-            shape=(96, FRAMES),
+            FEATURES["mel_original"].layout((96, FRAMES)),
             parameters={},
             sample_rate=22050,
             hop=512,
@@ -98,38 +99,45 @@ def run_script(
 def predictions(request: pytest.FixtureRequest, collection: Path) -> pd.DataFrame:
     """The test clips' predictions of a mixer that was trained on the planted opinions."""
     mixer: str = request.param
-    common = {"device": "cpu", "threads": 1, "experts": list(EXPERTS), **FOLD}
+    common = {"training": TRAINING, "experts": list(EXPERTS)}
     inputs = [collection / "mel0.h5", collection / "mel1.h5"]
     probabilities = [collection / f"{expert}.h5" for expert in EXPERTS]
     model, table = collection / f"{mixer}.safetensors", collection / f"{mixer}.csv"
     run_script(
         train_mixer,
         {
-            **common,
-            "mixer": mixer,
-            "normalisation": "clip",
-            "channels": [8, 8, 16, 16, 16],
-            "pools": derive_pools((96, FRAMES), "spectrogram"),
-            "mixer_settings": {
-                "epochs": 8,
-                "batch": 8,
-                "learning_rate": 5e-3,
-                "decay": 1e-4,
-                "model": "lowest_val_loss",
-                "dropout": [0.25, 0.25, 0.5],
-                "frozen_batchnorm": "running",
+            "settings": {
+                **common,
+                "normalisation": "clip",
+                "channels": [8, 8, 16, 16, 16],
+                "pools": derive_pools((96, FRAMES), "spectrogram"),
+                "mixer": {
+                    "epochs": 8,
+                    "batch": 8,
+                    "learning_rate": 5e-3,
+                    "decay": 1e-4,
+                    "model": "lowest_val_loss",
+                    "dropout": [0.25, 0.25, 0.5],
+                    "frozen_batchnorm": "running",
+                },
             },
+            "wildcards": FOLD | {"mixer": mixer},
         },
         partition=collection / "partition.csv",
         probabilities=probabilities,
         inputs=inputs,
+        models=[],
+        expert_inputs=[],
         model=model,
         curve=collection / f"{mixer}_curve.csv",
         inputs_mb=1000,
     )
     run_script(
         evaluate_mixture,
-        {**common, "system": {"moec": "MoEC", "moer": "MoER"}[mixer], "batch": 8},
+        {
+            "settings": {**common, "batch": 8},
+            "wildcards": FOLD | {"system": {"moec": "MoEC", "moer": "MoER"}[mixer]},
+        },
         partition=collection / "partition.csv",
         probabilities=probabilities,
         model=model,

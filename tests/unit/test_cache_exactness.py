@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -25,9 +26,10 @@ from genreflow.features.hpss import separate_hpss
 from genreflow.features.mel import compute_mel, mel_filters
 from genreflow.features.mfcc import compute_mfcc
 from genreflow.features.modulation import compute_modulation
+from genreflow.features.registry import FEATURES
 from genreflow.features.running_median import running_median
 from genreflow.features.stft import compute_stft, uncentred_frames
-from genreflow.files.store import as_stored as as_cached
+from genreflow.files.store import as_stored
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
@@ -38,6 +40,10 @@ HPSS = ("hpss_harmonic", "hpss_percussive")
 MELS = ("mel_original", "mel_harmonic", "mel_percussive")
 Wide = NDArray[np.float64]
 Samples = NDArray[np.float32]
+
+
+def as_cached(feature: str, values: NDArray[np.floating]) -> NDArray[Any]:
+    return as_stored(FEATURES[feature].layout(values.shape), values)
 
 
 def exact_stft(samples: Samples) -> Wide:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from genreflow.errors import UserError
+from genreflow.features.registry import clip_shape
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.schema import Config, Settings, merge
 from hypothesis import given, settings
@@ -44,12 +45,14 @@ def with_experiment(**experiment: Any) -> dict[str, Any]:
 
 def test_defaults_are_the_papers() -> None:
     settings = load({}, {})
-    assert (settings.clip_samples, settings.stft_frames) == (661500, 1292)
-    assert (settings.cepstrum_frames, settings.segments) == (1290, 11)
+    assert (clip_shape("audio", settings), clip_shape("stft", settings)[1]) == ((661500,), 1292)
+    assert clip_shape("cepstrogram", settings)[1] == 1290
+    assert clip_shape("cepstral_modulation", settings)[1] == 11
     assert settings.expert_shape("original") == (96, 1292)
     assert settings.expert_shape("modulation") == (96, 646)
     assert settings.expert_shape("mfcc") == (60, 1292)
     assert settings.expert_pools("harmonic") == ((2, 4), (2, 4), (2, 4), (3, 5), (4, 4))
+    assert settings.mixer.experts == ["original", "harmonic", "percussive", "modulation"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,11 @@ def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
         ({"keep": ["stft"]}, ["`keep.0` is 'stft'", "one of audio, hpss"]),
         ({"keep": "audio"}, ["`keep` is 'audio'", "list"]),
         ({"keep": None}, ["`keep` is None", "list"]),
+        ({"mixer": {"experts": ["original", "mfc"]}},
+         ["`mixer.experts.1` is 'mfc'", "one of original, harmonic, percussive, modulation, mfcc",
+          "did you mean `mfcc`?"]),
+        ({"mixer": {"experts": ["original", "MFCC"]}}, ["`mixer.experts.1` is 'MFCC'"]),
+        ({"mixer": {"experts": ["mfcc"]}}, ["`mixer.experts`", "at least 2 items"]),
     ],
 )  # fmt: skip
 def test_bad_value_is_named_with_what_would_be_right(
@@ -128,6 +136,8 @@ def test_bad_value_is_named_with_what_would_be_right(
          ["window_frames = 600", "clip_seconds = 12"]),
         ({"cepstral_modulation": {"window_frames": 213}}, ["window_frames = 213", "even"]),
         ({"seeds": [1, 2, 1]}, ["[1, 2, 1]", "repeats"]),
+        ({"mixer": {"experts": ["mfcc", "original", "mfcc"]}},
+         ["mixer.experts = ['mfcc', 'original', 'mfcc']", "repeats an expert"]),
     ],
 )  # fmt: skip
 def test_contradiction_names_both_values_and_the_dataset(
@@ -160,6 +170,9 @@ def test_clip_too_short_for_the_experts_is_refused_only_where_they_are_asked_for
     message = refusal(overrides)
     assert "audio.clip_seconds = 0.45" in message
     assert "n_mels = 96" in message
+    # A mixture asks for the experts that it mixes, and for no other.
+    overrides["mixer"] = {"experts": ["original", "mfcc"]}
+    assert load(DEFAULTS, overrides).settings("mine").mixer.experts == ["original", "mfcc"]
 
 
 def test_datasets_and_experiments_replace_the_defaults_and_other_keys_are_merged() -> None:

@@ -68,6 +68,8 @@ def environments_of_rules() -> dict[str, str]:
     found = {}
     for path in (REPOSITORY / "rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            if "    shell:" not in rule:  # it only asks for files
+                continue
             environment = re.search(
                 r'^    conda:\n        "\.\./envs/(\w+)\.yaml"', rule, re.MULTILINE
             )

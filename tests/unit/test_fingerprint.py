@@ -26,6 +26,7 @@ from genreflow.features.fingerprint import (
     fingerprint_shape,
     step_frames,
 )
+from genreflow.features.registry import FEATURES
 from genreflow.features.stft import compute_stft
 from genreflow.features.synthesis import clip_table, synthesise_clip
 from genreflow.files.records import read_records, write_records
@@ -440,7 +441,7 @@ def write_shards(folder: Path, shards: list[dict[str, Samples]]) -> list[Path]:
     for index, clips in enumerate(shards):
         stft, output = folder / f"stft{index}.h5", folder / f"{index}.h5"
         with FeatureWriter(
-            stft, feature="stft", shape=(513, 1 + 10 * RATE // HOP),
+            stft, FEATURES["stft"].layout((513, 1 + 10 * RATE // HOP)),
             parameters={"stft": {"n_fft": N_FFT, "hop": HOP}}, sample_rate=RATE, hop=HOP,
         ) as writer:  # fmt: skip
             for track_id, samples in clips.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from genreflow.features.normalisation import pooled_moments
+from genreflow.features.registry import FEATURES
 from genreflow.files.store import FeatureSet, FeatureWriter
 from genreflow.jeong2016.forest import clip_shares
 from genreflow.jeong2016.network import ROWS, Mlp
@@ -20,8 +21,7 @@ def write_modulation(path: Path, clips: dict[str, np.ndarray], windows: int = 3)
     """Write cepstral modulation of 5 quefrencies and T = 6; return the path."""
     with FeatureWriter(
         path,
-        feature="cepstral_modulation",
-        shape=(5, windows, WINDOW // 2 + 1),
+        FEATURES["cepstral_modulation"].layout((5, windows, WINDOW // 2 + 1)),
         parameters={"cepstral_modulation": {"window_frames": WINDOW, "shift_frames": 3}},
         sample_rate=1,
         hop=1,
@@ -123,8 +123,8 @@ def test_a_window_s_vectors_lie_together(modulation: FeatureSet) -> None:
 def test_spectral_vectors_are_the_counted_frames_normalised_by_bin(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     with FeatureWriter(
-        tmp_path / "s.h5", feature="stft", shape=(4, 9), parameters={}, sample_rate=1, hop=1,
-        moments=True, attributes={"uncentred_start": 1, "uncentred_stop": 8},
+        tmp_path / "s.h5", FEATURES["stft"].layout((4, 9)), parameters={}, sample_rate=1, hop=1,
+        attributes={"uncentred_start": 1, "uncentred_stop": 8},
     ) as out:  # fmt: skip
         for clip in range(3):
             out.append(f"t{clip}", rng.random((4, 9)), moments_over=slice(1, 8))

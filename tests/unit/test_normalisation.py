@@ -9,6 +9,7 @@ import pytest
 import scipy.fft
 from genreflow.features.cepstrum import compute_cepstral_modulation, normalise_cepstral_modulation
 from genreflow.features.normalisation import SMALLEST_DEVIATION, pooled_moments, standardise_clip
+from genreflow.features.registry import FEATURES
 from genreflow.files.store import FeatureSet, FeatureWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,9 +26,8 @@ def write_shards(
     for index, members in enumerate(shards):
         paths.append(folder / f"{len(shards)}-{index}.h5")
         with FeatureWriter(
-            paths[-1], feature="stft", shape=(ROWS, COLUMNS), parameters={},
-            sample_rate=1, hop=1, moments=True,
-        ) as writer:  # fmt: skip
+            paths[-1], FEATURES["stft"].layout((ROWS, COLUMNS)), parameters={}, sample_rate=1, hop=1
+        ) as writer:
             for track_id in members:
                 writer.append(track_id, values[track_id])
     return FeatureSet(paths)

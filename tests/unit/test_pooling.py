@@ -6,12 +6,12 @@ from itertools import product
 from math import log
 
 import pytest
+from genreflow.systems import EXPERTS
 from genreflow.yi2019.pools import (
     LARGEST_POOL,
     PAPER_POOLS,
     derive_axis_pools,
     derive_pools,
-    input_kind,
     map_sizes,
 )
 from hypothesis import given, settings
@@ -53,9 +53,10 @@ def test_maps_are_those_of_a_valid_convolution_and_same_pooling() -> None:
 
 
 def test_each_expert_starts_from_the_table_of_its_input() -> None:
-    kinds = [input_kind(name) for name in ("original", "harmonic", "percussive")]
+    kinds = [EXPERTS[name].pools for name in ("original", "harmonic", "percussive")]
     assert kinds == ["spectrogram"] * 3
-    assert (input_kind("modulation"), input_kind("mfcc")) == ("modulation", "mfcc")
+    assert (EXPERTS["modulation"].pools, EXPERTS["mfcc"].pools) == ("modulation", "mfcc")
+    assert {expert.pools for expert in EXPERTS.values()} <= set(PAPER_POOLS)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,17 +1,13 @@
-"""The rerun contract: every key has a row, and the page says what the contract says."""
+"""docs/reruns.md: every key has a row, and what the page says follows is what reads it."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from genreflow.plan.reruns import DATASETS, EXPERIMENTS, READS, SETTINGS, SHOWN, TOP
 from genreflow.plan.schema import SOURCES, AnyDataset, Config, Experiment, Section, Settings
+from rerun_graph import DATASETS, EXPERIMENTS, READS, ROWS, SETTINGS, SHOWN, Row
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reruns.md").read_text(encoding="utf-8")
-KEYS = PAGE.split("## Keys")[1].split("##")[0]
 #: Every feature, and the audit of what was recorded.
 FEATURES = {
     "compute_stft", "compute_cepstrogram", "compute_cepstral_modulation", "separate_hpss",
@@ -42,12 +38,9 @@ def test_every_key_has_a_row() -> None:
         for name in model.model_fields
         if name not in common
     }
+    top = set(Config.model_fields) - set(Settings.model_fields)
     # The settings of a dataset have the rows of their keys.
-    assert set(DATASETS) == (common | own) - {"settings"}
-    assert set(TOP) == set(Config.model_fields) - set(Settings.model_fields) - {
-        "datasets",
-        "experiments",
-    }
+    assert set(DATASETS) == ((common | own) - {"settings"}) | (top - {"datasets", "experiments"})
     assert set(EXPERIMENTS) == set(Experiment.model_fields)
 
 
@@ -80,17 +73,18 @@ def test_what_was_asked_for_is_in_the_contract(key: str, runs: set[str], stays: 
         assert "train_dnn sf" not in SETTINGS[key].steps()
 
 
-@pytest.mark.parametrize("key", SETTINGS)
-def test_the_page_names_what_runs(key: str) -> None:
-    [cells] = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in KEYS.splitlines()
-        if line.startswith("|") and f"`{key}`" in line.split("|")[1]
-    ]
-    shown = set()
-    for rule, variants in re.findall(r"`(\w+)`(?: \(([^)]*)\))?", f"{cells[2]}, {cells[3]}"):
-        every = {step for step in READS if step.split()[0] == rule}
-        shown |= {f"{rule} {variant}" for variant in variants.split(", ")} if variants else every
-    assert shown == set(SETTINGS[key].steps()) - set(SHOWN)
-    patterns = re.findall(r"`([^`]*)`", cells[1])
-    assert tuple(patterns) == SETTINGS[key].partitions
+@pytest.mark.parametrize(
+    ("section", "row"),
+    [
+        pytest.param(section, row, id=f"{section}-{row.changes[0]}")
+        for section, rows in ROWS.items()
+        for row in rows
+    ],
+)
+def test_the_page_names_what_follows(section: str, row: Row) -> None:
+    # Both cells name steps of the graph, in its order.
+    hidden = SHOWN if section == "Keys" else ()
+    first = [step for step in READS if step in row.rerun.first]
+    assert list(row.rerun.first) == first
+    then = [step for step in row.rerun.steps() if step not in (*first, *hidden)]
+    assert list(row.follows) == then

@@ -33,13 +33,16 @@ import torch
 import train_dnn
 import train_expert
 import train_mixer
+from genreflow.features.registry import FEATURES, clip_shape
 from genreflow.files.assignments import Assignment, write_assignments
 from genreflow.files.models import name_normalisation, read_model, write_model
 from genreflow.files.predictions import read_predictions
 from genreflow.files.store import FeatureFile, FeatureWriter, as_stored, read_arrays, write_arrays
 from genreflow.jeong2016.network import Mlp, mlp_tensors
 from genreflow.jobs.job import Job
+from genreflow.plan.schema import Settings
 from genreflow.seeds import derive_seed
+from genreflow.yi2019.mixture import frozen_experts
 from genreflow.yi2019.networks import K2c2, initialise, write_network
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
@@ -58,12 +61,18 @@ def restored_torch() -> Iterator[None]:
     torch.use_deterministic_algorithms(deterministic)
 
 
-def job(params: Mapping[str, Any], files: Mapping[str, Any]) -> Job:
-    """Return the arguments that a rule would give."""
+def job(files: Mapping[str, Any], **params: Any) -> Job:
+    """Return the arguments that a rule would give: files, and the parts of its params."""
     words = ["--params", json.dumps(params)]
     for name, value in files.items():
         words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return Job(words)
+
+
+def planned(settings: Settings, *features: str) -> dict[str, Any]:
+    """Return what is planned of the caches of some features."""
+    layouts = [FEATURES[name].layout(clip_shape(name, settings)) for name in features]
+    return {"layouts": [vars(layout) for layout in layouts]}
 
 
 def write_feature(
@@ -73,14 +82,12 @@ def write_feature(
     *,
     parameters: Mapping[str, Any] | None = None,
     rate: int = 22050,
-    moments: bool = False,
     **attributes: Any,
 ) -> Path:
+    layout = FEATURES[feature].layout(next(iter(clips.values())).shape)
     with FeatureWriter(
-        path, feature=feature, shape=next(iter(clips.values())).shape,
-        parameters=parameters or {}, sample_rate=rate, hop=1, moments=moments,
-        attributes=attributes,
-    ) as out:  # fmt: skip
+        path, layout, parameters=parameters or {}, sample_rate=rate, hop=1, attributes=attributes
+    ) as out:
         for track_id, values in clips.items():
             out.append(track_id, values)
     return path
@@ -107,19 +114,27 @@ def cached(path: Path) -> dict[str, NDArray[Any]]:
 def test_jeong_features_are_of_the_frames_that_lie_inside_the_clip(tmp_path: Path) -> None:
     # Four frames a window, so that two of the centred ones at each end are left out.
     n_fft, hop, size = 64, 16, 1280
+    settings = Settings.model_validate(
+        {
+            "audio": {"clip_seconds": size / 22050},
+            "stft": {"n_fft": n_fft, "hop": hop},
+            "cepstral_modulation": {"window_frames": 20, "shift_frames": 10},
+        }
+    )
     rng = np.random.default_rng(0)
     clips = {name: rng.uniform(-1, 1, size).astype(np.float32) for name in ("b", "a")}
     paths = {
         name: tmp_path / f"{name}.h5" for name in ("stft", "cepstrogram", "cepstral_modulation")
     }
     paths["audio"] = write_feature(tmp_path / "audio.h5", "audio", clips)
-    for main, params, source, target in (
-        (compute_stft.main, {"n_fft": n_fft, "hop": hop}, "audio", "stft"),
-        (compute_cepstrogram.main, {"epsilon": 1e-4}, "stft", "cepstrogram"),
-        (compute_cepstral_modulation.main, {"window_frames": 20, "shift_frames": 10},
+    for main, section, source, target in (
+        (compute_stft.main, settings.stft, "audio", "stft"),
+        (compute_cepstrogram.main, settings.cepstrum, "stft", "cepstrogram"),
+        (compute_cepstral_modulation.main, settings.cepstral_modulation,
          "cepstrogram", "cepstral_modulation"),
     ):  # fmt: skip
-        main(job(params, {source: paths[source], target: paths[target]}))
+        files = {source: paths[source], target: paths[target]}
+        main(job(files, settings=section.model_dump(), planned=planned(settings, target)))
     window = scipy.signal.get_window("hann", n_fft)
     with FeatureFile(paths["stft"]) as stft:
         assert stft.shape == (33, 81)
@@ -150,6 +165,13 @@ def test_jeong_features_are_of_the_frames_that_lie_inside_the_clip(tmp_path: Pat
         total, _, count = cepstrogram.moments(0)
         assert count == 77
         np.testing.assert_allclose(total, cepstrogram.clip(0).astype(float).sum(axis=1))
+    with FeatureFile(paths["cepstral_modulation"]) as modulation:
+        assert (modulation.attributes["sample_rate"], modulation.attributes["hop"]) == (22050, hop)
+        assert modulation.parameters == {
+            "stft": {"n_fft": n_fft, "hop": hop},
+            "cepstrum": {"epsilon": 1e-4},
+            "cepstral_modulation": {"window_frames": 20, "shift_frames": 10},
+        }
 
 
 def test_harmonic_and_percussive_parts_go_to_the_files_of_their_names(tmp_path: Path) -> None:
@@ -158,8 +180,9 @@ def test_harmonic_and_percussive_parts_go_to_the_files_of_their_names(tmp_path: 
     magnitude[:, 20] = 2  # a click
     stft = write_feature(tmp_path / "stft.h5", "stft", {"a": magnitude})
     parts = {part: tmp_path / f"{part}.h5" for part in ("harmonic", "percussive")}
-    params = {"kernel": 9, "power": 2.0, "margin": 1.0, "conserve": "magnitude"}
-    separate_hpss.main(job(params, {"stft": stft, **parts}))
+    hpss = {"kernel": 9, "power": 2.0, "margin": 1.0, "conserve": "magnitude"}
+    layouts = [vars(FEATURES[f"hpss_{part}"].layout(magnitude.shape)) for part in parts]
+    separate_hpss.main(job({"stft": stft, **parts}, settings=hpss, planned={"layouts": layouts}))
     harmonic, percussive = (cached(parts[part])["a"] for part in ("harmonic", "percussive"))
     assert (harmonic[7, 30], percussive[7, 30]) == (1, 0)
     assert (harmonic[30, 20], percussive[30, 20]) == (0, 2)
@@ -173,12 +196,22 @@ def test_mel_modulation_and_mfcc_follow_their_parameters(tmp_path: Path) -> None
     magnitude = (rng.lognormal(-5, 3, (129, 61))).astype(np.float16)
     source = write_feature(tmp_path / "h.h5", "hpss_percussive", {"a": magnitude}, rate=8000)
     mel, modulation, mfcc = (tmp_path / f"{name}.h5" for name in ("mel", "modulation", "mfcc"))
-    params = {
-        "component": "percussive", "n_mels": 12, "fmin": 100.0, "fmax": 3000.0, "top_db": 45.0,
-    }  # fmt: skip
-    compute_mel.main(job(params, {"magnitude": source, "mel": mel}))
-    compute_modulation.main(job({"spectrogram": "power"}, {"mel": mel, "modulation": modulation}))
-    compute_mfcc.main(job({"n_mfcc": 4, "delta_width": 5}, {"mel": mel, "mfcc": mfcc}))
+    settings = Settings.model_validate(
+        {
+            "audio": {"sample_rate": 8000, "clip_seconds": 60 * 128 / 8000},
+            "stft": {"n_fft": 256, "hop": 128},
+            "mel": {"n_mels": 12, "fmin": 100.0, "fmax": 3000.0, "top_db": 45.0},
+            "modulation": {"spectrogram": "power"},
+            "mfcc": {"n_mfcc": 4, "delta_width": 5},
+        }
+    )
+    for main, section, files, feature in (
+        (compute_mel.main, settings.mel, {"magnitude": source, "mel": mel}, "mel_percussive"),
+        (compute_modulation.main, settings.modulation, {"mel": mel, "modulation": modulation},
+         "modulation"),
+        (compute_mfcc.main, settings.mfcc, {"mel": mel, "mfcc": mfcc}, "mfcc"),
+    ):  # fmt: skip
+        main(job(files, settings=section.model_dump(), planned=planned(settings, feature)))
     with FeatureFile(mel) as file:
         assert file.attributes["feature"] == "mel_percussive"
     power = librosa.feature.melspectrogram(
@@ -220,12 +253,10 @@ def spectra(seed: int = 0) -> dict[str, NDArray[np.float32]]:
 def test_small_networks_inputs_are_normalised_by_the_training_clips_alone(tmp_path: Path) -> None:
     partition = write_partition(tmp_path / "p.csv", ROLES)
     clips = spectra()
-    stft = write_feature(
-        tmp_path / "s.h5", "stft", clips, moments=True, uncentred_start=0, uncentred_stop=9
-    )
+    stft = write_feature(tmp_path / "s.h5", "stft", clips, uncentred_start=0, uncentred_stop=9)
     target = tmp_path / "n.h5"
     files = {"partition": partition, "moments": stft, "vectors": stft, "normalisation": target}
-    compute_normalisation.main(job({"fold": 0, "network": "sf"}, files))
+    compute_normalisation.main(job(files, wildcards={"fold": 0, "network": "sf"}))
     train = np.concatenate([clips["a"], clips["b"]], axis=1).astype(float)
     found, _ = read_arrays(target)
     assert set(found) == {"mean", "deviation"}
@@ -242,11 +273,11 @@ def test_small_networks_inputs_are_normalised_by_the_training_clips_alone(tmp_pa
     for name, values in raw.items():
         for place, start in enumerate((0, 3)):
             values[:, place, 0] = cepstra[name][:, start : start + 6].astype(float).sum(axis=1)
-    moments = write_feature(tmp_path / "c.h5", "cepstrogram", cepstra, moments=True)
+    moments = write_feature(tmp_path / "c.h5", "cepstrogram", cepstra)
     window = {"cepstral_modulation": {"window_frames": 6, "shift_frames": 3}}
     vectors = write_feature(tmp_path / "m.h5", "cepstral_modulation", raw, parameters=window)
     files |= {"moments": moments, "vectors": vectors}
-    compute_normalisation.main(job({"fold": 0, "network": "tf"}, files))
+    compute_normalisation.main(job(files, wildcards={"fold": 0, "network": "tf"}))
     found, _ = read_arrays(target)
     train = np.concatenate([cepstra["a"], cepstra["b"]], axis=1).astype(float)
     mean, deviation = train.mean(axis=1, keepdims=True), train.std(axis=1, keepdims=True)
@@ -271,12 +302,12 @@ def test_small_network_trains_on_train_and_is_chosen_on_valid(tmp_path: Path) ->
     }  # fmt: skip
     weights = {}
     for fold, seed in ((0, 0), (1, 0), (0, 1), (0, 0)):
-        params = {"dnn": dnn, "network": "sf", "fold": fold, "seed": seed, "memory_gb": 1.0}
         files = {
             "partition": partition, "normalisation": tmp_path / "n.h5", "vectors": stft,
             "model": tmp_path / "m.safetensors", "curve": tmp_path / "c.csv",
         }  # fmt: skip
-        train_dnn.main(job(params, files))
+        wildcards = {"fold": fold, "seed": seed, "network": "sf"}
+        train_dnn.main(job(files, settings={"dnn": dnn, "memory_gb": 1.0}, wildcards=wildcards))
         tensors, description = read_model(tmp_path / "m.safetensors")
         assert description["architecture"]["sizes"] == [4, 3, 3, 3, 2]
         assert description["labels"] == ["x", "y"]
@@ -321,9 +352,9 @@ def test_segments_are_means_and_variances_of_the_last_hidden_layer(
     write_model(
         tmp_path / "m.safetensors", {**mlp_tensors(own), **name_normalisation(statistics)}, {}
     )
-    params = {"network": network, "window_frames": 6, "shift_frames": 3}
+    window = {"window_frames": 6, "shift_frames": 3}
     files = {"model": tmp_path / "m.safetensors", "vectors": shards, "segments": tmp_path / "s.h5"}
-    aggregate_segments.main(job(params, files))
+    aggregate_segments.main(job(files, settings=window, wildcards={"network": network}))
     found, _ = read_arrays(tmp_path / "s.h5")
     assert found["track_id"].tolist() == ["a", "b", "c"]
     assert found["data"].shape == (3, 3, 6)
@@ -361,7 +392,7 @@ def forest_files(folder: Path, roles: Mapping[str, tuple[str, str]], segments: C
 
 def forest_params(decision: str = "majority", fold: int = 0, seed: int = 0) -> dict[str, Any]:
     rf = {"trees": 15, "max_features": "sqrt", "decision": decision}
-    return {"rf": rf, "fold": fold, "seed": seed}
+    return {"settings": rf, "wildcards": {"fold": fold, "seed": seed}}
 
 
 def test_forest_trains_on_train_and_valid_and_never_on_test(tmp_path: Path) -> None:
@@ -371,7 +402,7 @@ def test_forest_trains_on_train_and_valid_and_never_on_test(tmp_path: Path) -> N
     roles |= {f"t{i}": ("x", "test") for i in range(5)} | {"gone": ("x", "test")}
     near, far = np.zeros((3, 2), np.float32), np.ones((3, 2), np.float32)
     segments = {name: near if name[0] == "a" else far for name in roles if name != "gone"}
-    evaluate_forest.main(job(forest_params(), forest_files(tmp_path, roles, segments)))
+    evaluate_forest.main(job(forest_files(tmp_path, roles, segments), **forest_params()))
     table = read_predictions(tmp_path / "out.csv").set_index("track_id")
     assert table["predicted"].to_dict() == {f"t{i}": "y" for i in range(5)} | {"gone": ""}
     assert np.isnan(table.loc["gone", "probability_x"])
@@ -394,7 +425,7 @@ def test_forest_is_the_configured_one_with_a_seed_of_its_own(
     files = forest_files(tmp_path, ROLES, segments)
     outputs = []
     for fold, seed in ((0, 0), (0, 0), (1, 0), (0, 1)):
-        evaluate_forest.main(job(forest_params(fold=fold, seed=seed), files))
+        evaluate_forest.main(job(files, **forest_params(fold=fold, seed=seed)))
         outputs.append((tmp_path / "out.csv").read_text())
     assert outputs[0] == outputs[1]
     seeds = [forest["random_state"] for forest in made]
@@ -429,7 +460,7 @@ def test_segments_decide_a_clip_as_configured(
     roles = {"a": ("x", "train"), "b": ("z", "train"), "c": ("x", "valid"), "t": ("y", "test")}
     segments = {name: np.zeros((3, 2), np.float32) for name in roles}
     files = forest_files(tmp_path, roles, segments)
-    evaluate_forest.main(job(forest_params(decision), files))
+    evaluate_forest.main(job(files, **forest_params(decision)))
     row = read_predictions(tmp_path / "out.csv").iloc[0]
     assert row["predicted"] == ("x" if decision == "majority" else "z")
     found = [row[f"probability_{label}"] for label in "xyz"]
@@ -481,8 +512,9 @@ def test_an_experts_initial_weights_depend_on_seed_fold_and_name(tmp_path: Path)
         ("original", 0, 0), ("original", 0, 0), ("harmonic", 0, 0), ("original", 1, 0),
         ("original", 0, 1),
     ):  # fmt: skip
-        params = {"expert_settings": expert, "expert": name, "pools": POOLS, "fold": fold}
-        train_expert.main(job(TRAINING | params | {"seed": seed}, files))
+        settings = {"training": TRAINING, "expert": expert, "pools": POOLS}
+        wildcards = {"fold": fold, "seed": seed, "expert": name}
+        train_expert.main(job(files, settings=settings, wildcards=wildcards))
         tensors, description = read_model(tmp_path / "m.safetensors")
         assert description["labels"] == ["x", "y"]
         assert description["input"] == name
@@ -505,11 +537,12 @@ def test_frozen_expert_predicts_every_cached_clip_with_its_running_statistics(
         "model": tmp_path / "m.safetensors", "inputs": mel_shards(tmp_path), "inputs-mb": 100,
         "probabilities": tmp_path / "p.h5",
     }  # fmt: skip
-    predict_expert.main(job(TRAINING | {"batch": 3}, files))
+    predict_expert.main(job(files, settings={"training": TRAINING, "batch": 3}))
     found, _ = read_arrays(tmp_path / "p.h5")
     assert found["track_id"].tolist() == [f"t{i:02d}" for i in range(19)]
     assert found["label"].tolist() == ["x", "y"]
-    clips = [as_stored("mel_original", bright(i)).astype(float) for i in range(19)]
+    layout = FEATURES["mel_original"].layout((12, 12))
+    clips = [as_stored(layout, bright(i)).astype(float) for i in range(19)]
     values = np.stack([(clip - clip.mean()) / clip.std() for clip in clips])
     with torch.no_grad():
         logits = network.eval()(torch.from_numpy(values).float()[:, None]).double().numpy()
@@ -541,7 +574,7 @@ def test_an_expert_alone_is_judged_on_the_test_clips_of_the_fold(tmp_path: Path)
         "partition": partition, "probabilities": tmp_path / "h.h5",
         "predictions": tmp_path / "out.csv",
     }  # fmt: skip
-    evaluate_expert.main(job({"fold": 1, "seed": 7}, files))
+    evaluate_expert.main(job(files, wildcards={"fold": 1, "seed": 7}))
     table = read_predictions(tmp_path / "out.csv")
     # A tie goes to the lowest class; the clip that is in no cache stays in, unanswered.
     assert table[["track_id", "predicted"]].to_numpy().tolist() == [
@@ -571,14 +604,24 @@ def expert_files(folder: Path) -> list[Path]:
     return paths
 
 
-def mixer_params(name: str, **changes: Any) -> dict[str, Any]:
-    settings = FIT | {
+def mixer_settings(**changes: Any) -> dict[str, Any]:
+    mixer = FIT | {
         "epochs": 25, "learning_rate": 0.02, "dropout": [0.0, 0.0, 0.0],
         "frozen_batchnorm": "running",
     }  # fmt: skip
-    return TRAINING | {
-        "mixer_settings": settings | changes, "mixer": name, "experts": ["high", "low"],
+    return {
+        "training": TRAINING, "mixer": mixer | changes, "experts": ["high", "low"],
         "normalisation": "clip", "channels": [4] * 5, "pools": POOLS,
+    }  # fmt: skip
+
+
+def mixer_files(folder: Path) -> dict[str, Any]:
+    """Write what a mixer is trained on; frozen experts are not among its files."""
+    return {
+        "partition": write_partition(folder / "p.csv", collection(), folds=2),
+        "probabilities": expert_files(folder), "inputs": mel_shards(folder), "inputs-mb": 100,
+        "models": [], "expert-inputs": [],
+        "model": folder / "m.safetensors", "curve": folder / "c.csv",
     }  # fmt: skip
 
 
@@ -594,10 +637,10 @@ def test_balanced_mixture_is_the_mean_of_the_experts(tmp_path: Path) -> None:
         )  # fmt: skip
     files = {
         "partition": partition, "probabilities": [tmp_path / "one.h5", tmp_path / "two.h5"],
-        "predictions": tmp_path / "out.csv",
+        "model": [], "inputs": [], "inputs-mb": 100, "predictions": tmp_path / "out.csv",
     }  # fmt: skip
-    params = {"system": "MoEB", "experts": ["one", "two"], "batch": 4, "fold": 0, "seed": 0}
-    evaluate_mixture.main(job(params, files))
+    wildcards = {"fold": 0, "seed": 0, "system": "MoEB"}
+    evaluate_mixture.main(job(files, settings={"experts": ["one", "two"]}, wildcards=wildcards))
     table = read_predictions(tmp_path / "out.csv").set_index("track_id")
     np.testing.assert_allclose(table["probability_x"][["a", "b"]], [0.55, 0.6], atol=1e-6)
     assert not [column for column in table if column.startswith("weight")]
@@ -607,15 +650,13 @@ def test_balanced_mixture_is_the_mean_of_the_experts(tmp_path: Path) -> None:
 def test_mixer_learns_from_the_spectrogram_which_expert_to_trust(
     tmp_path: Path, name: str, system: str
 ) -> None:
-    files = {
-        "partition": write_partition(tmp_path / "p.csv", collection()),
-        "probabilities": expert_files(tmp_path), "inputs": mel_shards(tmp_path), "inputs-mb": 100,
-        "model": tmp_path / "m.safetensors", "curve": tmp_path / "c.csv",
-    }  # fmt: skip
-    params = mixer_params(name)
-    train_mixer.main(job(params | {"fold": 0, "seed": 0}, files))
-    mixture = {"system": system, "experts": params["experts"], "batch": 4, "fold": 0, "seed": 0}
-    evaluate_mixture.main(job(TRAINING | mixture, files | {"predictions": tmp_path / "out.csv"}))
+    files = mixer_files(tmp_path)
+    of_fold = {"fold": 0, "seed": 0}
+    settings = mixer_settings()
+    train_mixer.main(job(files, settings=settings, wildcards=of_fold | {"mixer": name}))
+    mixture = {"training": TRAINING, "experts": settings["experts"], "batch": 4}
+    files |= {"predictions": tmp_path / "out.csv"}
+    evaluate_mixture.main(job(files, settings=mixture, wildcards=of_fold | {"system": system}))
     table = read_predictions(tmp_path / "out.csv").set_index("track_id")
     assert table.loc["t19", "predicted"] == ""
     table = table.drop(index="t19")
@@ -632,21 +673,64 @@ def test_mixer_learns_from_the_spectrogram_which_expert_to_trust(
 
 @pytest.mark.parametrize("name", ["moec", "moer"])
 def test_a_mixers_initial_weights_depend_on_seed_and_fold(tmp_path: Path, name: str) -> None:
-    files = {
-        "partition": write_partition(tmp_path / "p.csv", collection(), folds=2),
-        "probabilities": expert_files(tmp_path), "inputs": mel_shards(tmp_path), "inputs-mb": 100,
-        "model": tmp_path / "m.safetensors", "curve": tmp_path / "c.csv",
-    }  # fmt: skip
-    params = mixer_params(name, epochs=1, learning_rate=0.0)
+    files = mixer_files(tmp_path)
+    settings = mixer_settings(epochs=1, learning_rate=0.0)
     found = []
     for fold, seed in ((0, 0), (0, 0), (1, 0), (0, 1)):
-        train_mixer.main(job(params | {"fold": fold, "seed": seed}, files))
+        wildcards = {"fold": fold, "seed": seed, "mixer": name}
+        train_mixer.main(job(files, settings=settings, wildcards=wildcards))
         tensors, description = read_model(tmp_path / "m.safetensors")
         assert description["experts"] == ["high", "low"]
         first = "convolutions.0.weight" if name == "moec" else "first.weight_ih_l0"
         found.append(tensors[first].tobytes())
     assert found[0] == found[1]
     assert len(set(found)) == 3
+
+
+def test_experts_that_run_again_get_all_shards_of_their_own_feature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {}
+
+    def noted(experts: Any, inputs: Any, track_ids: Any, *, cached: Any, memory_gb: float) -> Any:
+        given.update(experts=experts, inputs=inputs, memory_gb=memory_gb)
+        return frozen_experts(cached)
+
+    monkeypatch.setattr(train_mixer, "batch_statistics_experts", noted)
+    monkeypatch.setattr(train_mixer, "network_from_model", lambda path: path.name)
+    files = mixer_files(tmp_path) | {
+        "models": ["high.safetensors", "low.safetensors"],
+        "expert-inputs": ["harmonic/0.h5", "harmonic/1.h5", "mfcc/0.h5", "mfcc/1.h5"],
+    }
+    settings = mixer_settings(epochs=1, frozen_batchnorm="keras224_bn")
+    wildcards = {"fold": 0, "seed": 0, "mixer": "moec"}
+    train_mixer.main(job(files, settings=settings, wildcards=wildcards))
+    assert given["experts"] == files["models"]
+    paths = [list(map(str, shards)) for shards in given["inputs"]]
+    assert paths == [["harmonic/0.h5", "harmonic/1.h5"], ["mfcc/0.h5", "mfcc/1.h5"]]
+    # The memory is for the inputs of all experts together.
+    assert given["memory_gb"] == 0.05
+
+
+def test_caches_to_write_are_those_that_are_planned(tmp_path: Path) -> None:
+    layouts = [FEATURES[f"hpss_{part}"].layout((4, 9)) for part in ("harmonic", "percussive")]
+    files = {"harmonic": tmp_path / "h.h5", "percussive": tmp_path / "p.h5"}
+    params = {"layouts": [vars(layout) for layout in layouts]}
+    found = job(files, planned=params).caches("harmonic", "percussive")
+    assert list(found.items()) == list(zip(files.values(), layouts, strict=True))
+    with pytest.raises(ValueError, match="zip"):
+        job(files, planned=params).caches("harmonic")
+
+
+def test_clip_of_another_shape_than_planned_is_refused(tmp_path: Path) -> None:
+    mel = write_feature(tmp_path / "m.h5", "mel_original", {"a": np.zeros((12, 61))})
+    layouts = [vars(FEATURES["modulation"].layout((12, 31)))]
+    files = {"mel": mel, "modulation": tmp_path / "out.h5"}
+    with pytest.raises(ValueError, match=r"a: shape \(12, 30\), not \(12, 31\)"):
+        compute_modulation.main(
+            job(files, settings={"spectrogram": "log"}, planned={"layouts": layouts})
+        )
+    assert not (tmp_path / "out.h5").exists()
 
 
 def test_every_part_of_a_seed_counts() -> None:

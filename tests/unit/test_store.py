@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from genreflow.errors import UserError
-from genreflow.features.layouts import LAYOUTS
+from genreflow.features.registry import FEATURES
 from genreflow.files.store import (
     FeatureFile,
     FeatureSet,
@@ -32,15 +32,13 @@ def clips() -> Clips:
     return {name: random.normal(2, 3, (5, 8)) for name in ("z", "Dvořák – 夢", "a.0001")}
 
 
-def write(path: Path, clips: Clips, *, feature: str = "cepstrogram", moments: bool = True) -> None:
+def write(path: Path, clips: Clips, *, feature: str = "cepstrogram") -> None:
     with FeatureWriter(
         path,
-        feature=feature,
-        shape=(5, 8),
+        FEATURES[feature].layout((5, 8)),
         parameters={"stft": {"n_fft": 8}, "cepstrum": {"epsilon": 1e-4}},
         sample_rate=22050,
         hop=4,
-        moments=moments,
         attributes={"decoder": "libsndfile"},
     ) as writer:
         for track_id, values in clips.items():
@@ -57,8 +55,8 @@ def test_what_is_written_is_read_back_in_the_layouts_type(
         found = dict(file)
     assert list(found) == list(clips)
     for track_id, values in clips.items():
-        assert found[track_id].dtype == LAYOUTS[feature][1]
-        assert np.array_equal(found[track_id], values.astype(LAYOUTS[feature][1]))
+        assert found[track_id].dtype == FEATURES[feature].dtype
+        assert np.array_equal(found[track_id], values.astype(FEATURES[feature].dtype))
 
 
 def test_decibels_are_rounded_to_steps_that_compress(tmp_path: Path) -> None:
@@ -68,9 +66,8 @@ def test_decibels_are_rounded_to_steps_that_compress(tmp_path: Path) -> None:
     for feature in ("mel_original", "mfcc"):
         path = tmp_path / f"{feature}.h5"
         with FeatureWriter(
-            path, feature=feature, shape=noise.shape, parameters={}, sample_rate=1, hop=1,
-            moments=True,
-        ) as writer:  # fmt: skip
+            path, FEATURES[feature].layout(noise.shape), parameters={}, sample_rate=1, hop=1
+        ) as writer:
             for track_id in "abc":
                 writer.append(track_id, noise)
         with FeatureFile(path) as file:
@@ -119,7 +116,7 @@ def test_shard_without_a_usable_clip_is_a_valid_file(tmp_path: Path) -> None:
 def test_file_gets_its_name_only_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "new" / "s.h5"
     with FeatureWriter(
-        path, feature="mfcc", shape=(2, 3), parameters={}, sample_rate=1, hop=1
+        path, FEATURES["mfcc"].layout((2, 3)), parameters={}, sample_rate=1, hop=1
     ) as writer:
         writer.append("a", np.zeros((2, 3)))
         assert not path.exists()
@@ -145,8 +142,8 @@ def test_clip_of_another_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]
 
 def test_moments_are_of_the_values_as_stored(tmp_path: Path, clips: Clips) -> None:
     with FeatureWriter(
-        tmp_path / "s.h5", feature="cepstrogram", shape=(5, 8), parameters={},
-        sample_rate=1, hop=1, moments=True,
+        tmp_path / "s.h5", FEATURES["cepstrogram"].layout((5, 8)), parameters={},
+        sample_rate=1, hop=1,
     ) as writer:  # fmt: skip
         for track_id, values in clips.items():
             writer.append(track_id, values, moments_over=slice(1, 7))

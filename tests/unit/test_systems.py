@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from genreflow.systems import NETWORKS, SYSTEMS, required_networks
+from genreflow.systems import MIXED, SYSTEMS, networks_of, required_networks
 
 EXPERTS = ["original", "harmonic", "percussive", "modulation"]
 
@@ -22,13 +22,43 @@ EXPERTS = ["original", "harmonic", "percussive", "modulation"]
     ],
 )
 def test_networks_behind_a_system(system: str, networks: list[str]) -> None:
-    assert list(NETWORKS[system]) == networks
+    assert list(networks_of(system)) == networks
     assert required_networks([system]) == networks
 
 
 def test_every_system_has_its_networks() -> None:
-    assert tuple(NETWORKS) == SYSTEMS
+    assert SYSTEMS == (
+        "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
+        "MoEB", "MoEC", "MoER",
+    )  # fmt: skip
+    assert all(networks_of(system) for system in SYSTEMS)
     assert required_networks(SYSTEMS) == ["sf", "tf", *EXPERTS, "mfcc", "moec", "moer"]
+
+
+@pytest.mark.parametrize(
+    ("system", "networks"),
+    [
+        ("MoEB", ["original", "mfcc"]),
+        ("MoEC", ["original", "mfcc", "moec"]),
+        ("MoER", ["original", "mfcc", "moer"]),
+        ("harmonic", ["harmonic"]),
+        ("SF+TF", ["sf", "tf"]),
+    ],
+)
+def test_mixtures_alone_depend_on_what_is_mixed(system: str, networks: list[str]) -> None:
+    assert list(networks_of(system, ("original", "mfcc"))) == networks
+    assert required_networks([system], ("original", "mfcc")) == networks
+
+
+def test_experts_are_mixed_in_the_order_that_is_asked_for_and_trained_in_the_papers() -> None:
+    assert networks_of("MoEC", ("mfcc", "original")) == ("mfcc", "original", "moec")
+    assert required_networks(["MoEC"], ("mfcc", "original")) == ["original", "mfcc", "moec"]
+    assert list(MIXED) == EXPERTS
+
+
+def test_unknown_system_has_no_networks() -> None:
+    with pytest.raises(KeyError):
+        networks_of("precussive")
 
 
 def test_shared_networks_are_named_once_in_the_papers_order() -> None:

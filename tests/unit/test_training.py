@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from genreflow.features.normalisation import input_normaliser
+from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment
 from genreflow.files.store import FeatureSet, FeatureWriter, as_stored
 from genreflow.yi2019.mixture import align_probabilities, batch_statistics_experts
@@ -29,6 +30,7 @@ from torch import nn
 
 POOLS = [(1, 1), (1, 1), (1, 1), (1, 1), (3, 3)]
 SHAPE = (12, 12)
+MEL = FEATURES["mel_original"]
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def features(tmp_path: Path) -> FeatureSet:
     """Twelve clips; the sign of a clip's mean is its class."""
     rng = np.random.default_rng(0)
     with FeatureWriter(
-        tmp_path / "f.h5", feature="mel_original", shape=SHAPE, parameters={}, sample_rate=1, hop=1
+        tmp_path / "f.h5", MEL.layout(SHAPE), parameters={}, sample_rate=1, hop=1
     ) as out:
         for i in range(12):
             out.append(f"t{i:02d}", rng.standard_normal(SHAPE) + (3 if i % 2 else -3))
@@ -353,14 +355,12 @@ def test_inputs_are_normalised_as_configured_and_by_the_training_clips_alone(
     tmp_path: Path, mode: str
 ) -> None:
     rng = np.random.default_rng(1)
+    layout = MEL.layout((4, 30))
     values = {
-        name: as_stored("mel_original", 5 * rng.standard_normal((4, 30)) - 20).astype(np.float64)
+        name: as_stored(layout, 5 * rng.standard_normal((4, 30)) - 20).astype(np.float64)
         for name in "abcd"
     }
-    with FeatureWriter(
-        tmp_path / "m.h5", feature="mel_original", shape=(4, 30), parameters={}, sample_rate=1,
-        hop=1, moments=True,
-    ) as out:  # fmt: skip
+    with FeatureWriter(tmp_path / "m.h5", layout, parameters={}, sample_rate=1, hop=1) as out:
         for name, clip in values.items():
             out.append(name, clip)
     roles = {"a": "train", "b": "train", "c": "valid", "d": "test"}

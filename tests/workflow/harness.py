@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -66,10 +67,13 @@ def options(folder: Path, config: dict[str, object] | None, snakefile: Path) -> 
 
 
 def snakemake_command(
-    folder: Path, config: dict[str, object] | None, snakefile: Path = SNAKEFILE
+    folder: Path,
+    config: dict[str, object] | None,
+    snakefile: Path = SNAKEFILE,
+    python: Path | str = sys.executable,
 ) -> list[str]:
     """Return the start of a command that runs the workflow with ``folder`` as working directory."""
-    return [sys.executable, "-m", "snakemake", *options(folder, config, snakefile)]
+    return [str(python), "-m", "snakemake", *options(folder, config, snakefile)]
 
 
 def run_snakemake(
@@ -77,11 +81,17 @@ def run_snakemake(
     config: dict[str, object] | None,
     *arguments: str,
     snakefile: Path = SNAKEFILE,
+    python: Path | str = sys.executable,
 ) -> Outcome:
-    """Run the workflow with ``folder`` as the working directory."""
+    """Run the workflow with ``folder`` as the working directory.
+
+    Another ``python`` finds the packages of this one.
+    """
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    if python != sys.executable:
+        environment["PYTHONPATH"] = sysconfig.get_path("purelib")
     result = subprocess.run(
-        [*snakemake_command(folder, config, snakefile), *arguments],
+        [*snakemake_command(folder, config, snakefile, python), *arguments],
         capture_output=True,
         text=True,
         env=environment,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from genreflow.features.layouts import LAYOUTS
+from genreflow.features.registry import FEATURES
 from harness import (
     TARGETS,
     music_configuration,
@@ -105,7 +105,7 @@ def test_caches_that_are_there_stay_until_they_are_deleted(tmp_path: Path) -> No
     write_music(tmp_path)
     kept = configuration(keep=["audio", "hpss"])
     pretend_run(tmp_path, kept, *TARGETS)
-    assert caches(tmp_path) == set(LAYOUTS)
+    assert caches(tmp_path) == set(FEATURES)
     for keep in ([], ["audio"]):
         jobs = plan(tmp_path, configuration(keep=keep), *TARGETS)
         assert {job.rule for job in jobs} == {"write_run_config"}
@@ -113,8 +113,8 @@ def test_caches_that_are_there_stay_until_they_are_deleted(tmp_path: Path) -> No
         tmp_path, configuration(keep=["audio"]), "--delete-temp-output", "--", "features"
     )
     assert deleted.status == 0, deleted.output
-    assert set(LAYOUTS) - caches(tmp_path) == {"hpss_harmonic", "hpss_percussive"}
+    assert set(FEATURES) - caches(tmp_path) == {"hpss_harmonic", "hpss_percussive"}
     run_here(tmp_path, configuration(), "--delete-temp-output", "--", "features")
-    assert set(LAYOUTS) - caches(tmp_path) == INTERMEDIATE
+    assert set(FEATURES) - caches(tmp_path) == INTERMEDIATE
     # Kept again, they are made when they are needed and no sooner.
     assert plan(tmp_path, kept, *TARGETS) == set()

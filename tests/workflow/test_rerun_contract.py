@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import shutil
+import venv
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -21,17 +23,6 @@ from genreflow.collections.gtzan import TRACK_IDS
 from genreflow.collections.manifest import read_manifest
 from genreflow.collections.shards import shard_clips
 from genreflow.plan import planning
-from genreflow.plan.reruns import (
-    DATASETS,
-    EXPERIMENTS,
-    OTHERS,
-    SETTINGS,
-    TOP,
-    TRAINED_EXPERTS,
-    WHOLE,
-    Rerun,
-    follows,
-)
 from harness import (
     ALL_SYSTEMS,
     REPOSITORY,
@@ -44,6 +35,16 @@ from harness import (
     pretend_run,
     run_snakemake,
     write_collection,
+)
+from rerun_graph import (
+    DATASETS,
+    EXPERIMENTS,
+    OTHERS,
+    SETTINGS,
+    TRAINED_EXPERTS,
+    WHOLE,
+    Rerun,
+    follows,
 )
 
 Config = dict[str, Any]
@@ -98,6 +99,7 @@ VALUES: dict[str, Any] = {
     "expert.batchnorm_momentum": 0.6,
     "expert.batchnorm_average": "plain",
     "expert.batchnorm_variance": "plain",
+    "mixer.experts": ["mfcc", "original"],
     "mixer.epochs": 2,
     "mixer.batch": 5,
     "mixer.learning_rate": 1e-3,
@@ -374,7 +376,7 @@ def test_a_setting_of_a_dataset_reruns_nothing_of_the_others(pretended: Run, key
 
 @pytest.mark.parametrize("keep", [[], ["audio"], ["hpss"]])
 def test_which_caches_are_kept_reruns_nothing(pretended: Run, keep: list[str]) -> None:
-    pretended.check(TOP["keep"], pretended.config | {"keep": keep})
+    pretended.check(DATASETS["keep"], pretended.config | {"keep": keep})
 
 
 @pytest.mark.parametrize(
@@ -498,7 +500,7 @@ def test_another_folder_of_downloads_concerns_all_that_is_retrieved(
     pretended_downloads: Run,
 ) -> None:
     config = pretended_downloads.config | {"downloads": "elsewhere"}
-    pretended_downloads.check(TOP["downloads"], config)
+    pretended_downloads.check(DATASETS["downloads"], config)
 
 
 def in_experiment(index: int, **values: Any) -> Change:
@@ -680,12 +682,57 @@ def test_a_changed_file_reruns_what_reads_it(
     real_run.check(OTHERS[what], real_run.config, snakefile=clone / "Snakefile")
 
 
+def package(clone: Path) -> list[Path]:
+    """Return every script and every module of a copy of the workflow."""
+    return sorted((clone / "workflow" / "scripts").rglob("*.py"))
+
+
+def test_other_words_in_the_code_rerun_nothing(real_run: Run, clone: Path) -> None:
+    for path in package(clone):
+        text = path.read_text(encoding="utf-8")
+        # Every module has a docstring and this import.
+        assert text.startswith('"""')
+        text = text.replace('"""', '"""Another word. ', 1)
+        start = "from __future__ import annotations\n"
+        text = text.replace(start, f"# A comment.\n{start}\n\n", 1)
+        path.write_text(text, encoding="utf-8")
+    what = "a comment, a docstring or a blank line in the code changes"
+    real_run.check(OTHERS[what], real_run.config, snakefile=clone / "Snakefile")
+
+
+def test_another_message_or_hint_reruns_nothing(real_run: Run, clone: Path) -> None:
+    changed = {}
+    for path in package(clone):
+        text = path.read_text(encoding="utf-8")
+        other = re.sub(r'((?:hint|expected)=f?")', r"\1please, ", text)
+        other = re.sub(r'(log\.(?:info|warning)\(\s*")', r"\1now ", other)
+        path.write_text(other, encoding="utf-8")
+        changed[path.parent.name] = changed.get(path.parent.name, 0) + (other != text)
+    # Manifests and retrieval, planning, partitions, reading caches, training, scripts.
+    folders = ("collections", "plan", "partitions", "files", "yi2019", "scripts")
+    assert all(changed[folder] for folder in folders), changed
+    real_run.check(
+        OTHERS["a message or a hint in the code changes"],
+        real_run.config,
+        snakefile=clone / "Snakefile",
+    )
+
+
+def test_another_python_reruns_nothing(finished: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    outcome = run_snakemake(finished, music_configuration(), "-n", *TARGETS, python=python)
+    assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+    assert OTHERS["another Python runs Snakemake"].first == ()
+
+
 def test_a_fresh_clone_reruns_nothing(finished: Path, clone: Path) -> None:
     # In a process of its own: it imports the clone's package.
     outcome = run_snakemake(
         finished, music_configuration(), "-n", *TARGETS, snakefile=clone / "Snakefile"
     )
     assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+    assert OTHERS["the workflow lies in another folder"].first == ()
 
 
 def test_results_that_are_moved_into_a_fresh_clone_are_kept(pretended: Run, clone: Path) -> None:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 def main(job: Job) -> None:
     """Aggregate every clip of the dataset, whatever its role."""
-    network_name = job.params["network"]
+    network_name = job.wildcards["network"]
     tensors, _ = read_model(job.path("model"))
     weights, statistics = split_normalisation(tensors)
     network = mlp_from_tensors(weights)
@@ -25,11 +25,7 @@ def main(job: Job) -> None:
         for track_id in track_ids:
             activations = hidden_features(network, normalise(features.clip(track_id)))
             if network_name == "sf":
-                activations = frame_windows(
-                    activations,
-                    window_frames=job.params["window_frames"],
-                    shift_frames=job.params["shift_frames"],
-                )
+                activations = frame_windows(activations, **job.settings)
             segments.append(aggregate(activations))
     write_arrays(
         job.path("segments"),

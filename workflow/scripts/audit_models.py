@@ -14,7 +14,7 @@ def main(job: Job) -> None:
     assignments = read_assignments(job.path("partition"))
     models = [
         TrainedNetwork(name, seed, fold, clips=read_model(path)[1]["clips"])
-        for (name, seed, fold), path in zip(job.params["models"], job.paths("models"), strict=True)
+        for (name, seed, fold), path in zip(job.planned["models"], job.paths("models"), strict=True)
     ]
     findings = audit_models(assignments, models)
     summaries = [
@@ -24,7 +24,7 @@ def main(job: Job) -> None:
             assignments,
             system=system,
         )
-        for system, networks in job.params["systems"]
+        for system, networks in job.planned["systems"]
     ]
     write_records(findings, Finding, job.path("findings"))
     write_records(summaries, Summary, job.path("summary"))

@@ -14,13 +14,13 @@ def main(job: Job) -> None:
     """Merge the shards' reports."""
     reports = read_reports(job.paths("reports"))
     bad = [report for report in reports if report.status == "quarantined"]
-    share, largest = len(bad) / len(reports), job.params["max_quarantined"]
+    share, largest = len(bad) / len(reports), job.settings["max_quarantined"]
     if share > largest:
         shown = "\n".join(f"    {r.track_id}: {r.note} ({r.path})" for r in bad[:10])
         more = f"\n    and {len(bad) - 10} more" if len(bad) > 10 else ""
         raise UserError(
             f"{len(bad)} of {len(reports)} clips ({share:.1%}) can't be used:\n{shown}{more}",
-            where=f"dataset `{job.params['dataset']}`",
+            where=f"dataset `{job.wildcards['dataset']}`",
             expected=f"at most {largest:.1%} (audio.max_quarantined)",
             hint="repair or remove these files, or raise audio.max_quarantined.",
         )
@@ -28,7 +28,7 @@ def main(job: Job) -> None:
     with job.path("quarantine").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("track_id", "path", "reason"))
-        writer.writerows((r.track_id, r.path, _reason(r, job.params["known_bad"])) for r in bad)
+        writer.writerows((r.track_id, r.path, _reason(r, job.planned["known_bad"])) for r in bad)
     padded = sum(report.status == "padded" for report in reports)
     log.info("%d clips: %d set aside, %d padded", len(reports), len(bad), padded)
 

@@ -11,12 +11,12 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Pool the cached moments; for TF pass over the training clips once as well."""
-    assignments = read_assignments(job.path("partition"), job.params["fold"])
+    assignments = read_assignments(job.path("partition"), job.wildcards["fold"])
     with FeatureSet(job.paths("moments")) as features:
         train = [clip.track_id for clip in usable(assignments, features, roles=["train"])]
         mean, deviation = pooled_moments(features, train)
     arrays = {"mean": mean, "deviation": deviation}
-    if job.params["network"] == "tf":
+    if job.wildcards["network"] == "tf":
         with FeatureSet(job.paths("vectors")) as modulation:
             window = modulation.parameters["cepstral_modulation"]["window_frames"]
             centre, spread = modulation_moments(

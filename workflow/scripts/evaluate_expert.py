@@ -10,7 +10,7 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Take the cached probabilities of the test clips."""
-    assignments = read_assignments(job.path("partition"), job.params["fold"])
+    assignments = read_assignments(job.path("partition"), job.wildcards["fold"])
     arrays, _ = read_arrays(job.path("probabilities"))
     predictions = {
         track_id: ClipPrediction(row)
@@ -20,7 +20,7 @@ def main(job: Job) -> None:
         [a for a in assignments if a.role == "test"],
         predictions,
         labels=arrays["label"].tolist(),
-        seed=job.params["seed"],
+        seed=job.wildcards["seed"],
     )
     write_predictions(table, job.path("predictions"))
     log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))

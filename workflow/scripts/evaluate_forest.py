@@ -13,9 +13,8 @@ from genreflow.seeds import derive_seed
 
 def main(job: Job) -> None:
     """Train on training and validation clips, predict the test clips."""
-    params = job.params
-    rf = params["rf"]
-    assignments = read_assignments(job.path("partition"), params["fold"])
+    rf, seed, fold = job.settings, job.wildcards["seed"], job.wildcards["fold"]
+    assignments = read_assignments(job.path("partition"), fold)
     labels = sorted({assignment.label for assignment in assignments})
     files = [read_arrays(path)[0] for path in job.paths("segments")]
     track_ids = files[0]["track_id"].tolist()
@@ -28,7 +27,7 @@ def main(job: Job) -> None:
         np.array([labels.index(clip.label) for clip in known]),
         trees=rf["trees"],
         max_features=rf["max_features"],
-        seed=derive_seed(params["seed"], params["fold"], "forest"),
+        seed=derive_seed(seed, fold, "forest"),
         threads=job.number("threads"),
     )
     test = [a for a in assignments if a.role == "test"]
@@ -39,7 +38,7 @@ def main(job: Job) -> None:
                 forest, segments[place[clip.track_id]], classes=len(labels)
             )
             predictions[clip.track_id] = ClipPrediction(clip_shares(found, rf["decision"]))
-    table = tabulate_predictions(test, predictions, labels=labels, seed=params["seed"])
+    table = tabulate_predictions(test, predictions, labels=labels, seed=seed)
     write_predictions(table, job.path("predictions"))
     log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
 

@@ -12,13 +12,12 @@ from genreflow.partitions.drawing import make_partition
 
 def main(job: Job) -> None:
     """Draw the partition from the whole manifest, clips in quarantine included."""
-    params = job.params
     assignments = make_partition(
         read_clips(job.path("manifest")),
-        params["partition"],
-        dataset=params["dataset"],
-        **params["draw"],
-        sizes=params["sizes"],
+        job.wildcards["partition"],
+        dataset=job.wildcards["dataset"],
+        **job.settings,
+        sizes=job.planned["sizes"],
     )
     write_assignments(assignments, job.path("partition"))
     for fold in sorted({assignment.fold for assignment in assignments}):

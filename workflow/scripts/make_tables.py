@@ -28,22 +28,22 @@ def main(job: Job) -> None:
     audits = {
         (dataset, partition): read_records(clips, Summary) + read_records(models, Summary)
         for (dataset, partition), clips, models in zip(
-            job.params["audits"], job.paths("clip-audits"), job.paths("model-audits"), strict=True
+            job.planned["audits"], job.paths("clip_audits"), job.paths("model_audits"), strict=True
         )
     }
     lost = {
         dataset: {row["track_id"] for row in read_rows(path)}
-        for dataset, path in zip(job.params["datasets"], job.paths("quarantine"), strict=True)
+        for dataset, path in zip(job.planned["datasets"], job.paths("quarantine"), strict=True)
     }
     shortfalls = {
         (dataset, partition): shortfall(read_assignments(path), lost[dataset])
         for (dataset, partition), path in zip(
-            job.params["audits"], job.paths("partitions"), strict=True
+            job.planned["audits"], job.paths("partitions"), strict=True
         )
     }
     results, rows = [], []
     for experiment, source, matrix in zip(
-        job.params["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
+        job.planned["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
     ):
         key = experiment["dataset"], experiment["partition"]
         result = Evaluated(
@@ -62,14 +62,14 @@ def main(job: Job) -> None:
         )
         write_table(pooled, matrix, index=True)
     tidy = tidy_table(rows)
-    write_table(table_one(tidy), job.path("table-one"), index=True)
-    write_table(table_two(tidy, read_table_two(job.path("published"))), job.path("table-two"))
+    write_table(table_one(tidy), job.path("table_one"), index=True)
+    write_table(table_two(tidy, read_table_two(job.path("published"))), job.path("table_two"))
     comparisons = compare_systems(results)
     # Probabilities need digits that count, not places.
     comparisons.to_csv(
         job.path("comparisons"), index=False, float_format="%.4g", lineterminator="\n"
     )
-    write_table(audit_table(audits), job.path("leak-audit"))
+    write_table(audit_table(audits), job.path("leak_audit"))
     write_table(tidy, job.path("tables"))
     log.info("%d rows", len(tidy))
 

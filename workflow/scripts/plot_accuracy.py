@@ -10,7 +10,7 @@ from genreflow.results.scores import majority_share, read_scores
 
 def main(job: Job) -> None:
     """Draw a row a system."""
-    dataset, partition = job.params["dataset"], job.params["partition"]
+    dataset, partition = job.wildcards["dataset"], job.wildcards["partition"]
     scores = read_scores(job.path("tables"), dataset, partition)
     # Any system has the whole test set in it.
     majority = majority_share(list(read_predictions(job.path("predictions"))["true"]))

@@ -10,20 +10,20 @@ from genreflow.results.scores import read_figure_of_merit
 
 def main(job: Job) -> None:
     """Draw the matrix of one system."""
-    params = job.params
+    wildcards = job.wildcards
     labels, matrix = read_figure_of_merit(job.path("matrix"))
     predictions = read_predictions(job.path("predictions"))
     seeds = predictions["seed"].nunique()
     count = f"n = {len(predictions) // seeds}" + (f" x {seeds} seeds" if seeds > 1 else "")
     title = (
-        f"{params['dataset']}, {params['partition']}: {params['system']}\n"
+        f"{wildcards['dataset']}, {wildcards['partition']}: {wildcards['system']}\n"
         f"accuracy {matrix[-1, -1]:.1f} %, {count}"
     )
     missing = int((predictions["predicted"] == "").sum()) // seeds
     if missing:
         title += f", {missing} of them quarantined"
     published = None
-    if name := params["published"]:
+    if name := job.planned["published"]:
         known, published = read_figure_of_merit(job.path("published") / name)
         assert known == labels
     figure = draw_figure_of_merit(labels, matrix, title=title, published=published)

@@ -16,10 +16,9 @@ NAMES = {system.lower(): system for system in SYSTEMS}
 
 def main(job: Job) -> None:
     """Draw a panel a network with a line a fold and seed."""
-    params = job.params
     trainings = defaultdict(list)
     for network, source, model in zip(
-        params["networks"], job.paths("curves"), job.paths("models"), strict=True
+        job.planned["networks"], job.paths("curves"), job.paths("models"), strict=True
     ):
         curve = pd.read_csv(source)
         _, description = read_model(model)
@@ -30,8 +29,8 @@ def main(job: Job) -> None:
         )
     figure = draw_learning_curves(
         trainings,
-        classes=params["classes"],
-        title=f"{params['dataset']}, {params['partition']}: learning curves",
+        classes=job.planned["classes"],
+        title=f"{job.wildcards['dataset']}, {job.wildcards['partition']}: learning curves",
     )
     save_figure(figure, job.path("figure"))
 

@@ -19,12 +19,12 @@ from threadpoolctl import threadpool_limits
 
 def main(job: Job) -> None:
     """Draw a map for each of the systems: of one network's features or of both together."""
-    params = job.params
-    assignments = read_assignments(job.path("partition"), params["fold"])
+    planned, fold, seed = job.planned, job.planned["fold"], job.settings["seed"]
+    assignments = read_assignments(job.path("partition"), fold)
     labels = sorted({assignment.label for assignment in assignments})
     files = [read_arrays(path)[0] for path in job.paths("segments")]
     segments = {
-        network: file["data"] for network, file in zip(params["networks"], files, strict=True)
+        network: file["data"] for network, file in zip(planned["networks"], files, strict=True)
     }
     place = {track_id: row for row, track_id in enumerate(files[0]["track_id"].tolist())}
     test = [a for a in assignments if a.role == "test" and a.track_id in place]
@@ -33,7 +33,7 @@ def main(job: Job) -> None:
     number = len(rows) * a_clip
     perplexity = choose_perplexity(number)
     maps = {}
-    for system, networks in params["systems"]:
+    for system, networks in planned["systems"]:
         features = np.concatenate([segments[network][rows] for network in networks], axis=2)
         maps[system] = np.zeros((number, 2), np.float32)
         if number < LEAST_SEGMENTS:
@@ -43,11 +43,11 @@ def main(job: Job) -> None:
             maps[system] = embed_segments(
                 features.reshape(number, -1),
                 perplexity=perplexity,
-                seed=derive_seed(params["seed"], params["fold"], system, "tsne"),
+                seed=derive_seed(seed, fold, system, "tsne"),
             )
     title = (
-        f"{params['dataset']}, {params['partition']}: t-SNE of {number} test segments of "
-        f"{len(rows)} clips\nfold {params['fold']}, seed {params['seed']}, "
+        f"{job.wildcards['dataset']}, {job.wildcards['partition']}: t-SNE of {number} test "
+        f"segments of {len(rows)} clips\nfold {fold}, seed {seed}, "
         f"perplexity {perplexity:.3g}"
     )
     if perplexity < PERPLEXITY:

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.features.normalisation import input_normaliser
-from genreflow.files.store import FeatureSet, write_arrays
+from genreflow.files.store import write_arrays
 from genreflow.jobs.job import Job, log, run
-from genreflow.yi2019.networks import network_from_model
-from genreflow.yi2019.training import (
-    ClipInputs,
-    choose_device,
-    image,
-    make_deterministic,
-    predict_probabilities,
-)
+from genreflow.yi2019.models import run_model
 
 
 def main(job: Job) -> None:
     """Run the frozen expert in evaluation mode."""
-    params = job.params
-    make_deterministic(params["threads"])
-    network, statistics, description = network_from_model(job.path("model"))
-    device = choose_device(params["device"])
-    network.to(device)
-    with FeatureSet(job.paths("inputs")) as features:
-        track_ids = features.track_ids
-        inputs = ClipInputs(
-            features,
-            track_ids,
-            normalise=input_normaliser(description["normalisation"], statistics),
-            memory_gb=job.number("inputs-mb") / 1000,
-            device=device,
-        )
-        probabilities = predict_probabilities(network, inputs, prepare=image, batch=params["batch"])
+    probabilities, track_ids, description = run_model(
+        job, threads=job.settings["training"]["threads"]
+    )
     write_arrays(
         job.path("probabilities"),
         {

@@ -20,15 +20,14 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Write the usable clips to the cache and a report of every clip."""
-    params = job.params
-    audio = {key: params[key] for key in ("sample_rate", "clip_seconds", "resampler")}
+    audio = job.settings
     rate, seconds = audio["sample_rate"], audio["clip_seconds"]
-    length = round(seconds * rate)
+    [(path, layout)] = job.caches("audio").items()
+    (length,) = layout.shape
     reports = []
     with FeatureWriter(
-        job.path("audio"),
-        feature="audio",
-        shape=(length,),
+        path,
+        layout,
         parameters={"audio": audio},
         sample_rate=rate,
         hop=1,

@@ -13,7 +13,7 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Write what the lists say of each clip."""
-    collection = next(p for p in COLLECTIONS.values() if p.family == job.params["family"])
+    collection = next(p for p in COLLECTIONS.values() if p.family == job.wildcards["family"])
     given = job.untracked["lists"].get(collection.family)
     folder = Path(given) if given else job.path("annotations").parent / f"{collection.family}_lists"
     if not given:

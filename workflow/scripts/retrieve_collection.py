@@ -15,7 +15,7 @@ from genreflow.jobs.job import Job, log, run
 def main(job: Job) -> None:
     """Unpack the archive and list the files; the list is written last, when all are there."""
     listing = job.path("listing")
-    collection = COLLECTIONS[job.params["collection"]]
+    collection = COLLECTIONS[job.wildcards["collection"]]
     log.info("licence of %s: %s", collection.name, collection.licence)
     for citation in collection.citations:
         log.info("please cite: %s", citation)

@@ -14,18 +14,16 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Render the shard's clips into a folder that gets its name only when all are there."""
-    params = job.params
-    planted = {p.track_id: p for p in clip_table(seeds=params["seeds"], artists=params["artists"])}
+    demo, rate = job.planned, job.settings["sample_rate"]
+    planted = {p.track_id: p for p in clip_table(seeds=demo["seeds"], artists=demo["artists"])}
     clips = read_records(job.path("clips"), ShardClip)
     folder = job.path("audio")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     for clip in clips:
-        samples = synthesise_clip(
-            planted[clip.track_id], sample_rate=params["sample_rate"], seconds=params["seconds"]
-        )
-        soundfile.write(part / Path(clip.path).name, samples, params["sample_rate"])
+        samples = synthesise_clip(planted[clip.track_id], sample_rate=rate, seconds=demo["seconds"])
+        soundfile.write(part / Path(clip.path).name, samples, rate)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     log.info("%d clips rendered", len(clips))

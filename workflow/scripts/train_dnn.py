@@ -18,12 +18,12 @@ from threadpoolctl import threadpool_limits
 
 def main(job: Job) -> None:
     """Train on the training clips, choose on the validation clips."""
-    params = job.params
-    dnn, network_name = params["dnn"], params["network"]
-    assignments = read_assignments(job.path("partition"), params["fold"])
+    dnn = job.settings["dnn"]
+    seed, fold, network_name = (job.wildcards[name] for name in ("seed", "fold", "network"))
+    assignments = read_assignments(job.path("partition"), fold)
     labels = sorted({assignment.label for assignment in assignments})
     statistics, _ = read_arrays(job.path("normalisation"))
-    rng = np.random.default_rng(derive_seed(params["seed"], params["fold"], network_name))
+    rng = np.random.default_rng(derive_seed(seed, fold, network_name))
     # One thread: the products are too small for more, and the bits depend on the number.
     with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
         sources, used = {}, {}
@@ -35,13 +35,13 @@ def main(job: Job) -> None:
                 used[role],
                 [labels.index(clip.label) for clip in clips],
                 normalise=vectors_for(network_name, statistics, features),
-                memory_gb=params["memory_gb"],
+                memory_gb=job.settings["memory_gb"],
             )
         sizes = [sources["train"].inputs, *dnn["hidden"], len(labels)]
         log.info(
             "%d training vectors, network %s", sources["train"].rows, "-".join(map(str, sizes))
         )
-        progress = TrainingProgress(f"{network_name} fold {params['fold']}", epochs=dnn["epochs"])
+        progress = TrainingProgress(f"{network_name} fold {fold}", epochs=dnn["epochs"])
         trained = train_mlp(
             Mlp.initialise(sizes, initialisation=dnn["initialisation"], rng=rng),
             sources["train"],
@@ -66,13 +66,13 @@ def main(job: Job) -> None:
         {
             "architecture": {"network": "mlp", "sizes": sizes, "hidden_activation": "relu"},
             "input": network_name,
-            "normalisation": "normalisation_* tensors, see genreflow.jeong",
+            "normalisation": "normalisation_* tensors, see genreflow.jeong2016.vectors",
             "labels": labels,
             "clips": used,
             "feature_parameters": feature_parameters,
             "parameters": dnn,
-            "seed": params["seed"],
-            "fold": params["fold"],
+            "seed": seed,
+            "fold": fold,
             "best_epoch": trained.best_epoch,
         },
     )

@@ -9,7 +9,7 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Read the source's clips and write them."""
-    clips = read_source(job.params["source"])
+    clips = read_source(job.planned["source"])
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
 

@@ -31,7 +31,7 @@ def main(job: Job) -> None:
     """Gather the tables and figures of every experiment."""
     datasets = []
     quarantined: dict[str, set[str]] = {}
-    for dataset, source in zip(job.params["datasets"], job.paths("audio-reports"), strict=True):
+    for dataset, source in zip(job.planned["datasets"], job.paths("audio_reports"), strict=True):
         reports = read_reports([source])
         lost = [report for report in reports if report.status == "quarantined"]
         quarantined[dataset["name"]] = {report.track_id for report in lost}
@@ -41,7 +41,7 @@ def main(job: Job) -> None:
                 source=dataset["source"],
                 clips=dataset["clips"],
                 labels=dataset["labels"],
-                settings=changed_settings(dataset["settings"], job.params["defaults"]),
+                settings=changed_settings(dataset["settings"], job.planned["defaults"]),
                 statuses=dict(Counter(report.status for report in reports).most_common()),
                 quarantined=lost,
             )
@@ -49,7 +49,7 @@ def main(job: Job) -> None:
     matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
     experiments = []
     for experiment, partition, predictions, accuracy, curves in zip(
-        job.params["experiments"],
+        job.planned["experiments"],
         job.paths("partitions"),
         job.paths("predictions"),
         job.paths("accuracy"),
@@ -70,7 +70,7 @@ def main(job: Job) -> None:
                 majority=majority_share(list(read_predictions(predictions)["true"])),
                 scores=read_scores(job.path("tables"), dataset, name),
                 comparisons=read_comparisons(job.path("comparisons"), dataset, name),
-                audit=read_audit(job.path("leak-audit"), dataset, name),
+                audit=read_audit(job.path("leak_audit"), dataset, name),
                 accuracy=Image(
                     accuracy,
                     f"Accuracy of each system on {where} with its 95 % interval, and the share of "

@@ -8,8 +8,8 @@ from genreflow.jobs.job import Job, run
 
 def main(job: Job) -> None:
     """Write it as YAML, with every default."""
-    text = yaml.safe_dump(job.params["configuration"], sort_keys=False, allow_unicode=True)
-    job.path("run-config").write_text(text, encoding="utf-8")
+    text = yaml.safe_dump(job.planned["configuration"], sort_keys=False, allow_unicode=True)
+    job.path("run_config").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

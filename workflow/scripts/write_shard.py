@@ -11,7 +11,7 @@ from genreflow.jobs.job import Job, log, run
 
 def main(job: Job) -> None:
     """Read the source's clips and write the shard's."""
-    source, shard = job.params["source"], job.params["shard"]
+    source, shard = job.planned["source"], job.wildcards["shard"]
     published = read_checksums(source)
     members = [
         ShardClip(clip.track_id, clip.path, published.get(clip.track_id, ""))

@@ -1,29 +1,83 @@
-"""The eleven systems of the two papers and the networks they are made of."""
+"""The eleven systems of the two papers, and the networks that they are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-JEONG_SYSTEMS = ("SF", "TF", "SF+TF")
-SPECTROGRAM_EXPERTS = ("original", "harmonic", "percussive", "modulation")
-EXPERTS = (*SPECTROGRAM_EXPERTS, "mfcc")
-#: System name -> the expert network it is made of.
-EXPERT_SYSTEMS = {**{name: name for name in SPECTROGRAM_EXPERTS}, "MFCC": "mfcc"}
-MIXTURE_SYSTEMS = ("MoEB", "MoEC", "MoER")
-SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS)
-#: System name -> all trained networks behind it.
-NETWORKS: dict[str, tuple[str, ...]] = {
-    "SF": ("sf",),
-    "TF": ("tf",),
-    "SF+TF": ("sf", "tf"),
-    **{system: (expert,) for system, expert in EXPERT_SYSTEMS.items()},
-    "MoEB": SPECTROGRAM_EXPERTS,
-    "MoEC": (*SPECTROGRAM_EXPERTS, "moec"),
-    "MoER": (*SPECTROGRAM_EXPERTS, "moer"),
+
+@dataclass(frozen=True)
+class SmallNetwork:
+    """A network of Jeong 2016: the features that have its vectors and their moments."""
+
+    name: str
+    vectors: str
+    moments: str
+
+
+@dataclass(frozen=True)
+class Expert:
+    """An expert of Yi 2019: a k2c2 on a feature.
+
+    ``pools`` is the one of the paper's tables (`genreflow.yi2019.pools.PAPER_POOLS`) that its
+    pools stay close to, and ``system`` the name of the expert alone among the systems.
+    """
+
+    name: str
+    system: str
+    feature: str
+    pools: str = "spectrogram"
+
+
+SMALL_NETWORKS: dict[str, SmallNetwork] = {
+    network.name: network
+    for network in (
+        SmallNetwork("sf", vectors="stft", moments="stft"),
+        SmallNetwork("tf", vectors="cepstral_modulation", moments="cepstrogram"),
+    )
 }
+EXPERTS: dict[str, Expert] = {
+    expert.name: expert
+    for expert in (
+        Expert("original", "original", "mel_original"),
+        Expert("harmonic", "harmonic", "mel_harmonic"),
+        Expert("percussive", "percussive", "mel_percussive"),
+        Expert("modulation", "modulation", "modulation", pools="modulation"),
+        Expert("mfcc", "MFCC", "mfcc", pools="mfcc"),
+    )
+}
+#: The experts that the paper mixes, in its order.
+MIXED = ("original", "harmonic", "percussive", "modulation")
+#: What every mixer looks at.
+MIXER_FEATURE = "mel_original"
+
+#: System -> the small networks of which a forest joins the segments.
+JEONG_SYSTEMS: dict[str, tuple[str, ...]] = {"SF": ("sf",), "TF": ("tf",), "SF+TF": ("sf", "tf")}
+#: System -> the expert that it is.
+EXPERT_SYSTEMS = {expert.system: expert.name for expert in EXPERTS.values()}
+#: System -> the mixer that weights the experts; none where all count the same.
+MIXTURE_SYSTEMS: dict[str, tuple[str, ...]] = {"MoEB": (), "MoEC": ("moec",), "MoER": ("moer",)}
+SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS)
+#: Every network, in the papers' order.
+NETWORKS = (*SMALL_NETWORKS, *EXPERTS, "moec", "moer")
 
 
-def required_networks(systems: Sequence[str]) -> list[str]:
+def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
+    """Return all trained networks behind a system.
+
+    Parameters
+    ----------
+    mixed
+        The experts that mixtures mix.
+    """
+    if system in JEONG_SYSTEMS:
+        return JEONG_SYSTEMS[system]
+    if system in EXPERT_SYSTEMS:
+        return (EXPERT_SYSTEMS[system],)
+    return (*mixed, *MIXTURE_SYSTEMS[system])
+
+
+def required_networks(systems: Sequence[str], mixed: Sequence[str] = MIXED) -> list[str]:
     """Return the networks that some systems need, in the papers' order."""
-    every = ("sf", "tf", *EXPERTS, "moec", "moer")
-    return [name for name in every if any(name in NETWORKS[system] for system in systems)]
+    needed = {network for system in systems for network in networks_of(system, mixed)}
+    return [network for network in NETWORKS if network in needed]

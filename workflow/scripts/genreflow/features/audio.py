@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from genreflow.choices import Resampler
 
 #: Seconds decoded past the end of a clip, so that the resampling filter never sees the cut.
 MARGIN_SECONDS = 1.0
@@ -73,7 +76,7 @@ def decode(path: Path, *, seconds: float) -> Decoded:
 
 
 def prepare_clip(
-    decoded: Decoded, *, sample_rate: int, length: int, resampler: str
+    decoded: Decoded, *, sample_rate: int, length: int, resampler: Resampler
 ) -> tuple[Samples, int]:
     """Return a mono clip of exactly ``length`` samples, and how many of them came from the file.
 
@@ -96,7 +99,7 @@ def prepare_clip(
     return np.pad(mono, (0, length - mono.size)), int(mono.size)
 
 
-def resample(samples: Samples, original: int, target: int, *, resampler: str) -> Samples:
+def resample(samples: Samples, original: int, target: int, *, resampler: Resampler) -> Samples:
     """Return mono samples at another rate, unchanged when the rates agree.
 
     ``resampler`` is ``soxr_hq`` or ``soxr_vhq``, or ``kaiser_fast`` as in the librosa of 2019.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from genreflow.compiled import compiled
 from genreflow.features.running_median import running_median
+
+if TYPE_CHECKING:
+    from genreflow.choices import Conserved
 
 Array = npt.NDArray[np.float32]
 #: Rows and columns that are transposed at a time, so that both sides stay in the cache.
@@ -21,7 +24,7 @@ def separate_hpss(
     kernel: int,
     power: float,
     margin: float,
-    conserve: Literal["magnitude", "power"],
+    conserve: Conserved,
 ) -> tuple[Array, Array]:
     """Return the harmonic and the percussive magnitude spectrogram.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from genreflow.choices import Spectrogram
+
 
 def compute_modulation(
-    mel: npt.NDArray[np.floating], *, spectrogram: Literal["log", "power"]
+    mel: npt.NDArray[np.floating], *, spectrogram: Spectrogram
 ) -> npt.NDArray[np.float64]:
     """Return the modulation spectrogram: the transform of every band along time (Yi 2019, Eq. 2-3).
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from genreflow.files.store import FeatureSet
 
+if TYPE_CHECKING:
+    from genreflow.choices import Normalisation
+
 Array = npt.NDArray[np.float64]
-Mode = Literal["clip", "clip_freq", "train_freq"]
 #: Deviations below this are taken as this, so that a constant bin gives zeros.
 SMALLEST_DEVIATION = 1e-8
 
@@ -62,7 +64,9 @@ def standardise_clip(
     return np.where(constant, 0, centred / np.where(constant, 1, deviation)).astype(np.float32)
 
 
-def input_statistics(features: FeatureSet, train: Iterable[str], mode: Mode) -> dict[str, Array]:
+def input_statistics(
+    features: FeatureSet, train: Iterable[str], mode: Normalisation
+) -> dict[str, Array]:
     """Return what an expert's input normalisation takes from the training clips: often nothing."""
     if mode != "train_freq":
         return {}
@@ -71,7 +75,7 @@ def input_statistics(features: FeatureSet, train: Iterable[str], mode: Mode) -> 
 
 
 def input_normaliser(
-    mode: Mode, statistics: Mapping[str, Array]
+    mode: Normalisation, statistics: Mapping[str, Array]
 ) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]:
     """Return the step from a clip's cached values (rows, columns) to an expert's input."""
     if mode != "train_freq":

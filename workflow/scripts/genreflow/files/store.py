@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genreflow.errors import UserError
-from genreflow.features.layouts import LAYOUTS, STEPS
+from genreflow.files.layouts import Layout
 
 FORMAT = "genreflow-feature"
 FORMAT_VERSION = 1
@@ -31,11 +32,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def as_stored(feature: str, values: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
+def as_stored(layout: Layout, values: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
     """Return values as a reader of their cache finds them."""
-    if feature in STEPS:
-        values = np.rint(values / STEPS[feature]) * STEPS[feature]
-    return values.astype(LAYOUTS[feature][1], copy=False)
+    if layout.step is not None:
+        values = np.rint(values / layout.step) * layout.step
+    return values.astype(layout.dtype, copy=False)
 
 
 class FeatureWriter:
@@ -45,16 +46,12 @@ class FeatureWriter:
     ----------
     path
         The final name; until `close` the data is under a temporary name beside it.
-    feature
-        One of `LAYOUTS`.
-    shape
-        Shape of one clip's data.
+    layout
+        How the cache holds a clip.
     parameters
         Everything that shaped the values, a map a stage.
     sample_rate, hop
         In Hz and samples.
-    moments
-        Whether to keep each clip's sums over the last axis, for `normalisation`.
     attributes
         Further root attributes.
     """
@@ -62,17 +59,14 @@ class FeatureWriter:
     def __init__(
         self,
         path: Path,
+        layout: Layout,
         *,
-        feature: str,
-        shape: Sequence[int],
         parameters: Mapping[str, Any],
         sample_rate: int,
         hop: int,
-        moments: bool = False,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        axes, dtype = LAYOUTS[feature]
-        self._feature = feature
+        self._layout = layout
         self._path = path
         self._temporary = temporary_name(path)
         self._track_ids: list[str] = []
@@ -82,25 +76,25 @@ class FeatureWriter:
             {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
-                "feature": feature,
-                "axes": json.dumps(["clip", *axes]),
+                "feature": layout.feature,
+                "axes": json.dumps(["clip", *layout.axes]),
                 "parameters": json.dumps(parameters, sort_keys=True),
                 "sample_rate": sample_rate,
                 "hop": hop,
                 **(attributes or {}),
             }
         )
-        shape = tuple(shape)
+        shape = layout.shape
         self._data = self._file.create_dataset(
             "data",
             (0, *shape),
-            dtype,
+            layout.dtype,
             maxshape=(None, *shape),
             chunks=(1, *shape),
-            **({"shuffle": True, "compression": "lzf"} if feature in STEPS else {}),
+            **({"shuffle": True, "compression": "lzf"} if layout.step is not None else {}),
         )
         self._moments, self._count = [], 0
-        if moments:
+        if layout.moments:
             rows = shape[:-1]
             self._moments = [
                 self._file.create_dataset(
@@ -122,7 +116,7 @@ class FeatureWriter:
         row = len(self._track_ids)
         for dataset in (self._data, *self._moments):
             dataset.resize(row + 1, axis=0)
-        stored = as_stored(self._feature, values)
+        stored = as_stored(self._layout, values)
         self._data[row] = stored
         self._track_ids.append(track_id)
         if self._moments:
@@ -235,12 +229,56 @@ class FeatureFile:
         self.close()
 
 
+def derive_features(
+    source: FeatureFile,
+    outputs: Mapping[Path, Layout],
+    compute: Callable[[npt.NDArray[Any]], Sequence[npt.NDArray[Any]]],
+    *,
+    settings: Mapping[str, Any],
+    hop: int | None = None,
+    moments_over: slice = slice(None),
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write features of every clip of a shard that are made from another feature of it.
+
+    Parameters
+    ----------
+    outputs
+        The features' files and layouts.
+    compute
+        From a clip's values to those of each output, in their order.
+    settings
+        The section of the settings that shapes the outputs.
+    hop
+        In samples, where it is not the source's.
+    moments_over, attributes
+        As of `FeatureWriter`.
+    """
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                FeatureWriter(
+                    path,
+                    layout,
+                    parameters={**source.parameters, layout.section: settings},
+                    sample_rate=source.attributes["sample_rate"],
+                    hop=source.attributes["hop"] if hop is None else hop,
+                    attributes=attributes,
+                )
+            )
+            for path, layout in outputs.items()
+        ]
+        for track_id, values in source:
+            for writer, found in zip(writers, compute(values), strict=True):
+                writer.append(track_id, found, moments_over=moments_over)
+
+
 class FeatureSet:
     """A feature of a whole collection: its shards as one, addressed by track id."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._shards = [FeatureFile(path) for path in paths]
-        self._places = {
+        self._rows = {
             track_id: (shard, row)
             for shard in self._shards
             for row, track_id in enumerate(shard.track_ids)
@@ -250,23 +288,23 @@ class FeatureSet:
         self.parameters = self._shards[0].parameters
 
     def __contains__(self, track_id: object) -> bool:
-        return track_id in self._places
+        return track_id in self._rows
 
     @property
     def track_ids(self) -> list[str]:
         """Track ids in their own order, whatever the shards."""
-        return sorted(self._places)
+        return sorted(self._rows)
 
     def clip(self, track_id: str) -> npt.NDArray[Any]:
         """Return the cached values of a clip."""
-        shard, row = self._places[track_id]
+        shard, row = self._rows[track_id]
         return shard.clip(row)
 
     def moments(
         self, track_id: str
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
         """Return a clip's sums, sums of squares and count."""
-        shard, row = self._places[track_id]
+        shard, row = self._rows[track_id]
         return shard.moments(row)
 
     def __enter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,15 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
 
+    from genreflow.choices import Decision, TriedFeatures
+
 
 def grow_forest(
     segments: npt.NDArray[np.float32],
     classes: npt.NDArray[np.int64],
     *,
     trees: int,
-    max_features: Literal["sqrt", "log2"],
+    max_features: TriedFeatures,
     seed: int,
     threads: int,
 ) -> RandomForestClassifier:
@@ -57,7 +59,7 @@ def segment_probabilities(
 
 
 def clip_shares(
-    segment_probabilities: npt.NDArray[np.float64], decision: Literal["majority", "mean_proba"]
+    segment_probabilities: npt.NDArray[np.float64], decision: Decision
 ) -> npt.NDArray[np.float64]:
     """Return a clip's share for each class; the highest is its label (section 4.3).
 

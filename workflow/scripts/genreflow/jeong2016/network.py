@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from genreflow.choices import Initialisation
+
 Array = npt.NDArray[np.float32]
-Initialisation = Literal["glorot_uniform", "glorot_normal", "he_normal"]
 #: Rows of a forward pass outside training; bounds the memory.
 ROWS = 8192
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from genreflow import __version__
 from genreflow.errors import UserError
+from genreflow.files.layouts import Layout
 
 log = logging.getLogger("genreflow")
 
@@ -24,7 +25,13 @@ class Job:
     Attributes
     ----------
     params
-        The canonical value that the rule depends on.
+        What the rule depends on: the parts below, and the digest of its code.
+    settings
+        The part of the configuration that the rule depends on.
+    wildcards
+        Those that the result depends on; ``fold`` and ``seed`` are numbers.
+    planned
+        What was known before any job ran, and the result depends on.
     untracked
         What changes no result, and so is no reason to run a job again.
     """
@@ -36,29 +43,39 @@ class Job:
         parser.add_argument("--log", type=Path)
         known, rest = parser.parse_known_args(arguments)
         self.params: dict[str, Any] = known.params
+        self.settings: Any = self.params.get("settings", {})
+        self.wildcards: dict[str, Any] = self.params.get("wildcards", {})
+        self.planned: dict[str, Any] = self.params.get("planned", {})
         self.untracked: dict[str, Any] = known.untracked
         self.log_path: Path | None = known.log
-        self._files: dict[str, list[Path]] = {}
+        self._words: dict[str, list[str]] = {}
         name = ""
         for word in rest:
             if word.startswith("--"):
-                name = word[2:]
-                self._files[name] = []
+                # As argparse does.
+                name = word[2:].replace("-", "_")
+                self._words[name] = []
             else:
-                self._files[name].append(Path(word))
+                self._words[name].append(word)
 
     def path(self, name: str) -> Path:
         """Return the only file of an argument."""
-        (path,) = self._files[name]
+        (path,) = self.paths(name)
         return path
-
-    def number(self, name: str) -> int:
-        """Return an argument that is a whole number: a resource, which changes no result."""
-        return int(str(self.path(name)))
 
     def paths(self, name: str) -> list[Path]:
         """Return all files of an argument."""
-        return self._files[name]
+        return [Path(word) for word in self._words[name]]
+
+    def number(self, name: str) -> int:
+        """Return an argument that is a whole number: a resource, which changes no result."""
+        (word,) = self._words[name]
+        return int(word)
+
+    def caches(self, *names: str) -> dict[Path, Layout]:
+        """Return the feature caches to write, in the order of their layouts as planned."""
+        layouts = map(Layout.from_json, self.planned["layouts"])
+        return dict(zip(map(self.path, names), layouts, strict=True))
 
 
 def run(main: Callable[[Job], None], arguments: Sequence[str] | None = None) -> None:

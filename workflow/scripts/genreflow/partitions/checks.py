@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from genreflow.choices import WithoutGroup
 from genreflow.errors import UserError
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.clips import Clip
 from genreflow.partitions.names import (
     GIVEN,
     QUARTERS,
-    WithoutGroup,
     divided_clips,
     is_group_disjoint,
     number_of_folds,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from genreflow.files.assignments import Assignment, Role
 from genreflow.files.clips import Clip
@@ -12,12 +12,14 @@ from genreflow.partitions.names import (
     GIVEN,
     QUARTERS,
     SWAPPED,
-    WithoutGroup,
     divided_clips,
     is_group_disjoint,
     number_of_folds,
     partition_name,
 )
+
+if TYPE_CHECKING:
+    from genreflow.choices import RandomDraws, WithoutGroup
 
 
 def make_partition(
@@ -26,7 +28,7 @@ def make_partition(
     *,
     dataset: str,
     seed: int = 0,
-    random_draws: Literal["rotations", "independent"] = "rotations",
+    random_draws: RandomDraws = "rotations",
     cv_validation_folds: int = 1,
     without_group: WithoutGroup = "refuse",
     sizes: Mapping[str, int] | None = None,

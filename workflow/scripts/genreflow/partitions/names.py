@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from genreflow.files.clips import Clip
 
+if TYPE_CHECKING:
+    from genreflow.choices import WithoutGroup
+
 QUARTERS = 4
-WithoutGroup = Literal["refuse", "leave_out"]
 SWAPPED = "_swapped"
 GROUP_DISJOINT = "_group_disjoint"
 FAULT_FILTERED = "fault_filtered"
 OFFICIAL = "official"
 #: Partitions that the clips' own splits give.
 GIVEN = ("split", FAULT_FILTERED, OFFICIAL)
+#: Every partition, with how many folds it has.
+FOLDS = {"split": 1, "random": QUARTERS, "cv10": 10, FAULT_FILTERED: 1, OFFICIAL: 1}
 
 
 def base_partition(partition_id: str) -> str:
@@ -29,7 +33,7 @@ def partition_name(partition_id: str) -> str:
 
 def number_of_folds(partition_id: str) -> int:
     """Return how many folds a partition has."""
-    return {**dict.fromkeys(GIVEN, 1), "random": 4, "cv10": 10}[partition_name(partition_id)]
+    return FOLDS[partition_name(partition_id)]
 
 
 def drawn_with(partition_id: str) -> set[str]:

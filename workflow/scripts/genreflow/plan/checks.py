@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from genreflow.errors import UserError
+from genreflow.features.registry import clip_shape
 from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
 from genreflow.plan.schema import AnyDataset, Config, Experiment, Settings
 from genreflow.systems import EXPERTS, required_networks
@@ -48,16 +49,18 @@ def check_settings(settings: Settings, dataset: str) -> None:
             refuse(
                 f"{key} = {value} is even.", "the filter is centred on a frame: use an odd length."
             )
-    if settings.mfcc.delta_width > settings.stft_frames:
+    _, frames = clip_shape("stft", settings)
+    if settings.mfcc.delta_width > frames:
         refuse(
             f"mfcc.delta_width = {settings.mfcc.delta_width} exceeds the "
-            f"{settings.stft_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            f"{frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
             "use longer clips.",
         )
-    if window.window_frames > settings.cepstrum_frames:
+    _, frames = clip_shape("cepstrogram", settings)
+    if window.window_frames > frames:
         refuse(
             f"cepstral_modulation.window_frames = {window.window_frames} exceeds the "
-            f"{settings.cepstrum_frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
+            f"{frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
             "use longer clips or a shorter window.",
         )
     if window.window_frames % 2:
@@ -67,6 +70,11 @@ def check_settings(settings: Settings, dataset: str) -> None:
         )
     if len(set(settings.seeds)) != len(settings.seeds):
         refuse(f"seeds = {settings.seeds} repeats a seed.", "each seed is one run.")
+    if len(set(settings.mixer.experts)) != len(settings.mixer.experts):
+        refuse(
+            f"mixer.experts = {settings.mixer.experts} repeats an expert.",
+            "each expert has one weight.",
+        )
 
 
 def check_experiments(config: Config) -> None:
@@ -84,7 +92,7 @@ def check_experiments(config: Config) -> None:
         dataset = config.datasets[experiment.dataset]
         _check_source(experiment, dataset, where)
         settings = config.settings(experiment.dataset)
-        for expert in required_networks(experiment.systems):
+        for expert in required_networks(experiment.systems, settings.mixer.experts):
             if expert in EXPERTS and settings.expert_pools(expert) is None:
                 rows, columns = settings.expert_shape(expert)
                 raise UserError(

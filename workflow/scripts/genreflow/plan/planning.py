@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genreflow.choices import WithoutGroup
 from genreflow.collections.collection import Collection, file_states, states_digest
 from genreflow.collections.shards import (
     membership_digest,
@@ -19,7 +20,7 @@ from genreflow.collections.sources import COLLECTIONS, listed_clips
 from genreflow.errors import UserError
 from genreflow.files.clips import Clip, labels
 from genreflow.partitions.checks import check_partition
-from genreflow.partitions.names import GROUP_DISJOINT, WithoutGroup, base_partition
+from genreflow.partitions.names import GROUP_DISJOINT, base_partition
 
 #: Value of a key for what is to be downloaded.
 DOWNLOAD = "download"
@@ -46,7 +47,8 @@ class Planned:
     clips
         None where their list is still to be retrieved.
     files, shard_files
-        What is to be retrieved before ``source`` and ``shard_source`` can be read.
+        What is to be retrieved before ``source`` and ``shard_source`` can be read, among the
+        downloads.
     collection
         The published one, of a source that is one.
     """
@@ -186,16 +188,14 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
     members: dict[str, dict[str, object]] = {name: {} for name in shard_names(number)}
     for track_id, state in states.items():
         members[shard_of(track_id, number)][track_id] = state
-    retrieved = [] if listing is None else [str(listing)]
-    annotations = []
-    if lists is not None:
-        annotations = [str(Path(downloads, f"{collection.family}_annotations.csv"))]
+    retrieved = [] if listing is None else [listing.name]
+    annotations = [] if lists is None else [f"{collection.family}_annotations.csv"]
     # A copy is compared with the checksums that it holds; an archive has been already, as a whole.
     checksums = states_digest(collection.read_checksums(folder)) if unpacked else ""
     source = {
         "source": collection.name,
         "folder": str(folder),
-        "annotations": annotations,
+        "annotations": [str(Path(downloads, name)) for name in annotations],
         "checksums": checksums,
         "shards": dataset["shards"],
     }

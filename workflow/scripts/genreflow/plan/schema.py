@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from genreflow.partitions.names import GROUP_DISJOINT
-from genreflow.yi2019.pools import derive_pools, input_kind
+from genreflow import choices
+from genreflow.features.registry import DROPPABLE, clip_shape
+from genreflow.partitions.names import FOLDS, GROUP_DISJOINT, SWAPPED
+from genreflow.systems import EXPERTS, MIXED, SYSTEMS
+from genreflow.yi2019.pools import derive_pools
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-PartitionName = Literal[
-    "split", "random", "cv10", "fault_filtered", "official",
-    "split_swapped", "random_swapped", "cv10_swapped", "fault_filtered_swapped", "official_swapped",
-]  # fmt: skip
-SystemName = Literal[
-    "SF", "TF", "SF+TF",
-    "original", "harmonic", "percussive", "modulation", "MFCC",
-    "MoEB", "MoEC", "MoER",
-]  # fmt: skip
-ModelChoice = Literal["lowest_val_loss", "val_accuracy", "last"]
-#: Caches that nothing reads but rules of other features: what else can do without them.
-Intermediate = Literal["audio", "hpss"]
+if TYPE_CHECKING:
+    PartitionName: TypeAlias = str
+    SystemName: TypeAlias = str
+    ExpertName: TypeAlias = str
+    Droppable: TypeAlias = str
+else:
+    PartitionName = Literal[(*FOLDS, *(name + SWAPPED for name in FOLDS))]
+    SystemName = Literal[SYSTEMS]
+    ExpertName = Literal[tuple(EXPERTS)]
+    Droppable = Literal[DROPPABLE]
 
 
 class Section(BaseModel):
@@ -42,7 +43,7 @@ class Audio(Section):
     clip_seconds: Rate = Field(
         30.0, description="Seconds; longer clips lose their end, shorter ones get zeros there."
     )
-    resampler: Literal["soxr_hq", "soxr_vhq", "kaiser_fast"] = Field(
+    resampler: choices.Resampler = Field(
         "soxr_hq", description="The authors' librosa of 2019 used kaiser_fast (resampy)."
     )
     max_quarantined: float = Field(
@@ -76,7 +77,7 @@ class Hpss(Section):
     kernel: Positive = Field(31, description="Odd length of both medians, in frames and in bins.")
     power: Rate = Field(2.0, description="Exponent of the soft mask.")
     margin: float = Field(1.0, ge=1, description="Margin of the soft mask.")
-    conserve: Literal["magnitude", "power"] = Field(
+    conserve: choices.Conserved = Field(
         "magnitude",
         description="What the parts sum to: |S| (the authors' code) or |S|^2 (the paper's Eq. 1).",
     )
@@ -94,7 +95,7 @@ class Mel(Section):
 class Modulation(Section):
     """Modulation spectrogram (Yi 2019, Eq. 2 and 3)."""
 
-    spectrogram: Literal["log", "power"] = Field(
+    spectrogram: choices.Spectrogram = Field(
         "log", description="Transform mel dB (the authors' code) or mel power (the paper's text)."
     )
 
@@ -110,19 +111,19 @@ class Partitions(Section):
     """How the generated partitions are drawn."""
 
     seed: int = Field(0, ge=0, description="Seed of the shuffles.")
-    random_draws: Literal["rotations", "independent"] = Field(
+    random_draws: choices.RandomDraws = Field(
         "rotations",
         description="Four quarters in rotation (each clip tested once) or four separate draws.",
     )
     cv_validation_folds: int = Field(
         1, ge=1, le=8, description="Of the nine training folds of cv10, how many validate."
     )
-    swapped_networks: Literal["shared", "retrained"] = Field(
+    swapped_networks: choices.SwappedNetworks = Field(
         "shared",
         description="Swapped partitions, Jeong 2016: the networks of the partition itself, or "
         "others that are stopped on its test part.",
     )
-    without_group: Literal["refuse", "leave_out"] = Field(
+    without_group: choices.WithoutGroup = Field(
         "refuse",
         description="Group-disjoint partitions: what becomes of clips whose group is not known.",
     )
@@ -132,7 +133,7 @@ class Dnn(Section):
     """Training of the two small networks (Jeong 2016, section 4.2)."""
 
     hidden: list[Positive] = Field([50, 50, 50], min_length=1, description="Units a hidden layer.")
-    initialisation: Literal["glorot_uniform", "glorot_normal", "he_normal"] = Field(
+    initialisation: choices.Initialisation = Field(
         "glorot_uniform", description="Initial weights; the paper gives none."
     )
     learning_rate: Rate = Field(0.01, description="Step of plain stochastic gradient descent.")
@@ -145,70 +146,64 @@ class RandomForest(Section):
     """Random forest on segments and the clip's label (Jeong 2016, section 4.3)."""
 
     trees: Positive = Field(500, description="Trees.")
-    max_features: Literal["sqrt", "log2"] = Field("sqrt", description="Features tried a split.")
-    decision: Literal["majority", "mean_proba"] = Field(
+    max_features: choices.TriedFeatures = Field("sqrt", description="Features tried a split.")
+    decision: choices.Decision = Field(
         "majority", description="Clip label from its segments; ties go to the lowest class index."
     )
 
 
-class Expert(Section):
+class NetworkTraining(Section):
+    """How the networks of Yi 2019 are trained (section IV.C)."""
+
+    epochs: Positive = Field(50, description="Epochs.")
+    batch: int = Field(16, ge=2, description="Clips a step.")
+    learning_rate: Rate = Field(5e-3, description="Adam's rate at the first step.")
+    decay: float = Field(0.01, ge=0, description="rate / (1 + decay * step).")
+    model: choices.KeptEpoch = Field(
+        "lowest_val_loss", description="Which epoch's weights are kept."
+    )
+    batchnorm_momentum: float = Field(
+        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
+    )
+    batchnorm_average: choices.RunningAverage = Field(
+        "zero_debiased",
+        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
+        "0 and 1.",
+    )
+    batchnorm_variance: choices.RunningVariance = Field(
+        "keras224",
+        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
+        "by n / (n - 1) alone.",
+    )
+
+
+class Expert(NetworkTraining):
     """Training of the k2c2 experts (Yi 2019, section IV.C)."""
 
     channels: list[Positive] = Field(
         [64, 128, 128, 192, 256], min_length=5, max_length=5, description="Channels a block."
     )
-    normalisation: Literal["clip", "clip_freq", "train_freq"] = Field(
+    normalisation: choices.Normalisation = Field(
         "clip",
         description="By each clip's mean and deviation, a clip and band's, or a training band's.",
     )
-    epochs: Positive = Field(50, description="Epochs.")
-    batch: int = Field(16, ge=2, description="Clips a step.")
-    learning_rate: Rate = Field(5e-3, description="Adam's rate at the first step.")
-    decay: float = Field(0.01, ge=0, description="rate / (1 + decay * step).")
-    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
-    batchnorm_momentum: float = Field(
-        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
-    )
-    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
-        "zero_debiased",
-        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
-        "0 and 1.",
-    )
-    batchnorm_variance: Literal["keras224", "plain"] = Field(
-        "keras224",
-        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
-        "by n / (n - 1) alone.",
-    )
 
 
-class Mixer(Section):
-    """Training of the mixers (Yi 2019, section III.B)."""
+class Mixer(NetworkTraining):
+    """Mixtures and the training of their mixers (Yi 2019, section III.B)."""
 
-    epochs: Positive = Field(50, description="Epochs.")
-    batch: int = Field(16, ge=2, description="Clips a step.")
+    experts: list[ExpertName] = Field(
+        list(MIXED), min_length=2, description="What a mixture mixes, each expert once."
+    )
     learning_rate: Rate = Field(5e-4, description="Adam's rate at the first step.")
     decay: float = Field(1e-4, ge=0, description="rate / (1 + decay * step).")
-    model: ModelChoice = Field("lowest_val_loss", description="Which epoch's weights are kept.")
-    batchnorm_momentum: float = Field(
-        0.99, gt=0, lt=1, description="Share of the running statistics kept a step (Keras's sense)."
-    )
-    batchnorm_average: Literal["zero_debiased", "plain"] = Field(
-        "zero_debiased",
-        description="Running statistics start with the first batch's, as in Keras 2.2.4, or with "
-        "0 and 1.",
-    )
-    batchnorm_variance: Literal["keras224", "plain"] = Field(
-        "keras224",
-        description="Batch variance that enters the running one: corrected as by Keras 2.2.4, or "
-        "by n / (n - 1) alone.",
-    )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [0.25, 0.25, 0.5],
         min_length=3,
         max_length=3,
         description="MoER: before each GRU and before the dense layer; not in the paper.",
     )
-    frozen_batchnorm: Literal["running", "keras224_bn"] = Field(
+    frozen_batchnorm: choices.FrozenBatchnorm = Field(
         "running",
         description="Frozen experts use running statistics, or the batch's as Keras 2.2.4 did.",
     )
@@ -217,9 +212,7 @@ class Mixer(Section):
 class Training(Section):
     """Resources of training; the number of threads changes the last bits of the results."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: CUDA where there is one."
-    )
+    device: choices.Device = Field("auto", description="auto: CUDA where there is one.")
     threads: Positive = Field(2, description="Threads of a training job, on any machine.")
     memory_gb: Rate = Field(4.0, description="Inputs above this size are streamed from the caches.")
 
@@ -245,40 +238,14 @@ class Settings(Section):
     mixer: Mixer = Mixer()
     training: Training = Training()
 
-    # Sizes that follow from the settings.
-
-    @property
-    def clip_samples(self) -> int:
-        """Samples in a clip: 661 500 for 30 s."""
-        return round(self.audio.clip_seconds * self.audio.sample_rate)
-
-    @property
-    def stft_frames(self) -> int:
-        """Centred frames of a clip: 1292 for 30 s."""
-        return 1 + self.clip_samples // self.stft.hop
-
-    @property
-    def cepstrum_frames(self) -> int:
-        """Frames of Jeong 2016, whose first frame starts at sample 0: 1290 for 30 s."""
-        return 1 + (self.clip_samples - self.stft.n_fft) // self.stft.hop
-
-    @property
-    def segments(self) -> int:
-        """Windows a clip: 11 for 30 s."""
-        window = self.cepstral_modulation
-        return 1 + (self.cepstrum_frames - window.window_frames) // window.shift_frames
-
     def expert_shape(self, expert: str) -> tuple[int, int]:
         """Return rows and columns of an expert's input."""
-        if expert == "modulation":
-            return self.mel.n_mels, self.stft_frames // 2
-        if expert == "mfcc":
-            return 3 * self.mfcc.n_mfcc, self.stft_frames
-        return self.mel.n_mels, self.stft_frames
+        rows, columns = clip_shape(EXPERTS[expert].feature, self)
+        return rows, columns
 
     def expert_pools(self, expert: str) -> tuple[tuple[int, int], ...] | None:
         """Return the five (frequency, time) pools of an expert, or None where none fit."""
-        return derive_pools(self.expert_shape(expert), input_kind(expert))
+        return derive_pools(self.expert_shape(expert), EXPERTS[expert].pools)
 
 
 class AnyDataset(Section):
@@ -392,8 +359,8 @@ class Config(Settings):
         min_length=1,
         description="Folder of published collections: what is downloaded, and what archives hold.",
     )
-    keep: list[Intermediate] = Field(
-        ["audio", "hpss"],
+    keep: list[Droppable] = Field(
+        list(DROPPABLE),
         description="Which of audio and hpss, caches that only other features are made from, stay "
         "on disk. Both do, so that a changed parameter costs only what depends on it. Without one, "
         "a 30 s clip takes 2.65 MB less; it is removed after its last use, and made again when a "

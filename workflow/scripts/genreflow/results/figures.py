@@ -209,7 +209,7 @@ def draw_learning_curves(
 
 @style.context(STYLE)
 def draw_tsne(
-    maps: Mapping[str, Array], classes: Sequence[int], *, labels: Sequence[str], title: str
+    maps: Mapping[str, Array], classes: npt.ArrayLike, *, labels: Sequence[str], title: str
 ) -> Figure:
     """Draw t-SNE maps side by side, one marker a segment, one colour a genre.
 

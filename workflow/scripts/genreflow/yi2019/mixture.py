@@ -36,6 +36,21 @@ def align_probabilities(
     return np.stack(aligned, axis=1)
 
 
+def frozen_experts(cached: Tensor) -> Callable[[npt.NDArray[np.int64], bool], Tensor]:
+    """Return experts whose probabilities are the cached ones, in training as outside it.
+
+    Parameters
+    ----------
+    cached
+        Shape (clips, experts, classes).
+    """
+
+    def probabilities(rows: npt.NDArray[np.int64], training: bool) -> Tensor:
+        return cached[rows]
+
+    return probabilities
+
+
 def batch_statistics_experts(
     experts: Sequence[tuple[nn.Module, Mapping[str, npt.NDArray[Any]], Mapping[str, Any]]],
     inputs: Sequence[Sequence[Path]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 import torch
@@ -19,8 +19,9 @@ from genreflow.files.models import (
     write_model,
 )
 
-RunningAverage = Literal["zero_debiased", "plain"]
-RunningVariance = Literal["keras224", "plain"]
+if TYPE_CHECKING:
+    from genreflow.choices import RunningAverage, RunningVariance
+
 BATCHNORM_EPSILON = 1e-3
 GRU_UNITS = 64
 DENSE_UNITS = 32

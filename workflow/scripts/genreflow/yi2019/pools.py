@@ -16,11 +16,6 @@ KERNEL = 3
 LARGEST_POOL = 16
 
 
-def input_kind(expert: str) -> str:
-    """Return which of the paper's three pool tables an expert starts from."""
-    return expert if expert in ("modulation", "mfcc") else "spectrogram"
-
-
 def map_sizes(size: int, pools: Sequence[int]) -> list[int]:
     """Return the map size after each block of a valid 3x3 convolution and a "same" pooling.
 

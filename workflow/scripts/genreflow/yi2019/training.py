@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genreflow.features.normalisation import Mode, input_normaliser, input_statistics
+from genreflow.features.normalisation import input_normaliser, input_statistics
 from genreflow.files.assignments import Assignment, usable
 from genreflow.files.curves import EpochRecord
 from genreflow.files.store import FeatureSet
+from genreflow.yi2019.networks import GruMixer
+
+if TYPE_CHECKING:
+    from genreflow.choices import Device, KeptEpoch, Normalisation
 
 ADAM_EPSILON = 1e-7
 #: Below this a mixture's probability is clipped before the logarithm (Keras's epsilon).
@@ -122,7 +126,7 @@ def training_set(
     assignments: Sequence[Assignment],
     *,
     labels: Sequence[str],
-    normalisation: Mode,
+    normalisation: Normalisation,
     memory_gb: float,
     device: torch.device,
 ) -> TrainingSet:
@@ -151,7 +155,7 @@ def training_set(
     return TrainingSet(track_ids, inputs, classes, train, valid, statistics)
 
 
-def choose_device(device: Literal["auto", "cpu", "cuda"]) -> torch.device:
+def choose_device(device: Device) -> torch.device:
     """Return the device to train on: ``auto`` is CUDA where there is one."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -174,6 +178,11 @@ def image(values: Tensor) -> Tensor:
 def frames(values: Tensor) -> Tensor:
     """Return inputs as the recurrent mixer takes them: (clips, frames, bands)."""
     return values.transpose(1, 2)
+
+
+def input_form(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return the step from inputs to the form in which a network takes them."""
+    return frames if isinstance(network, GruMixer) else image
 
 
 def classification_objective(classes: Tensor) -> Objective:
@@ -245,7 +254,7 @@ def train_network(
     batch: int,
     learning_rate: float,
     decay: float,
-    model: Literal["lowest_val_loss", "val_accuracy", "last"],
+    model: KeptEpoch,
     seed: int,
     report_step: Callable[[int, int, SupportsFloat], Any] = lambda done, total, loss: None,
     report_epoch: Callable[[EpochRecord], Any] = lambda record: None,

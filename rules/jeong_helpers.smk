@@ -1,0 +1,33 @@
+"""Which files the networks and forests of Jeong 2016 read."""
+
+from genreflow.partitions.names import base_partition
+
+FOLD_OF_NETWORK = "{dataset}/{partition}/seed{seed}/fold{fold}/{network}"
+
+
+def network_features(kind):
+    """Return an input function: all shards of the vectors or of the moments of a network."""
+    return lambda w: shards_of(getattr(SMALL_NETWORKS[w.network], kind))(w)
+
+
+def networks_partition(wildcards):
+    """Return the partition whose networks the forest of a partition builds on.
+
+    A swapped one exchanges valid and test for the forest only, unless they are to be retrained.
+    """
+    if SETTINGS[wildcards.dataset].partitions.swapped_networks == "retrained":
+        return wildcards.partition
+    return base_partition(wildcards.partition)
+
+
+def segments_of(networks, wildcards, **others):
+    """Return the segments of some networks on a fold."""
+    partition = networks_partition(wildcards)
+    return [
+        with_wildcards(
+            fold_file("segments", f"{network}.h5"),
+            wildcards,
+            **{**others, "partition": partition},
+        )
+        for network in networks
+    ]

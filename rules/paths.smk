@@ -1,0 +1,44 @@
+"""Where everything lies: a pattern for each kind of file, and lists of them."""
+
+
+def feature_file(feature):
+    """Return the pattern of a feature's shards."""
+    return f"results/{{dataset}}/features/{feature}/{{shard}}.h5"
+
+
+def cache(feature):
+    """Return `feature_file` as an output, removed after its last use where `keep` says so."""
+    droppable = FEATURES[feature].droppable
+    stays = not droppable or droppable in CONFIG.keep
+    return feature_file(feature) if stays else temp(feature_file(feature))
+
+
+def fold_file(kind, name):
+    """Return the pattern of a file that there is for every partition, seed and fold."""
+    return f"results/{{dataset}}/{kind}/{{partition}}/seed{{seed}}/fold{{fold}}/{name}"
+
+
+def partition_file():
+    """Return the pattern of the files of partitions."""
+    return "results/{dataset}/partitions/{partition}.csv"
+
+
+def of_job(kind, rule, variant=""):
+    """Return the pattern of a job's log or benchmark."""
+    ending = {"logs": "log", "benchmarks": "tsv"}[kind]
+    return f"results/{kind}/{rule}{variant and '/'}{variant}.{ending}"
+
+
+def all_shards(pattern, wildcards):
+    """Return a file for every shard of a dataset."""
+    return expand(pattern, shard=SHARDS[wildcards.dataset], **wildcards)
+
+
+def shards_of(feature):
+    """Return an input function: all shards of a feature."""
+    return lambda wildcards: all_shards(feature_file(feature), wildcards)
+
+
+def with_wildcards(pattern, wildcards, **others):
+    """Return a file by its pattern, with the wildcards' values for what is not given."""
+    return pattern.format(**{**wildcards, **others})

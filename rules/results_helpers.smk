@@ -1,0 +1,123 @@
+"""What the audits, tables, figures and the report gather."""
+
+import hashlib
+
+from genreflow.plan.schema import Settings
+from genreflow.systems import networks_of
+
+#: Dataset, partition and system of every row block of tables.csv, in the order of the config.
+REPORTED = [
+    (dataset, partition, system)
+    for (dataset, partition), systems in SYSTEMS_OF.items()
+    for system in systems
+]
+REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
+#: Dataset and partition of every t-SNE figure.
+MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
+# The names of figures join dataset and partition by an underscore, which both may hold.
+FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF) or "none"
+
+
+def each_partition(pattern):
+    """Return a file for every partition of the experiments."""
+    return [pattern.format(dataset=d, partition=p) for d, p in SYSTEMS_OF]
+
+
+def each_system(pattern):
+    """Return a file for every system of every experiment."""
+    return [pattern.format(dataset=d, partition=p, system=s) for d, p, s in REPORTED]
+
+
+def trainings(wildcards):
+    """Return network, partition, seed and fold of every training behind a partition's systems."""
+    systems = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
+    own = dict.fromkeys(SMALL_NETWORKS, networks_partition(wildcards))
+    return [
+        (network, partition, seed, fold)
+        for network in required_networks(systems, mixed(wildcards))
+        for partition in [own.get(network, wildcards.partition)]
+        for seed in SETTINGS[wildcards.dataset].seeds
+        for fold in range(number_of_folds(partition))
+    ]
+
+
+def training_files(wildcards, ending):
+    """Return a file of every training behind a partition's systems."""
+    return [
+        with_wildcards(
+            fold_file("models", network + ending),
+            wildcards,
+            partition=partition,
+            seed=seed,
+            fold=fold,
+        )
+        for network, partition, seed, fold in trainings(wildcards)
+    ]
+
+
+def folds_of_system(wildcards):
+    """Return the predictions of every seed and fold of a system."""
+    return expand(
+        fold_file("folds", "{system}.csv"),
+        **{**wildcards, "seed": SETTINGS[wildcards.dataset].seeds},
+        fold=range(number_of_folds(wildcards.partition)),
+    )
+
+
+def mapped_systems(wildcards):
+    """Return the systems of t-SNE maps, with the networks whose segments each joins."""
+    chosen = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
+    return [(system, pair) for system, pair in JEONG_SYSTEMS.items() if system in chosen]
+
+
+def mapped_networks(wildcards):
+    """Return the networks of which t-SNE maps have segments."""
+    return sorted({network for _, pair in mapped_systems(wildcards) for network in pair})
+
+
+def published_digest(files):
+    """Return a digest of published figures, by content."""
+    content = b"".join(path.read_bytes() for path in sorted(files))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def published_matrix(wildcards):
+    """Return the name and the digest of the paper's matrix of a system, where it has one."""
+    path = PUBLISHED / f"jeong2016_figure3_{wildcards.system.lower()}.csv"
+    if (wildcards.dataset, wildcards.partition) != (
+        "gtzan",
+        "random",
+    ) or not path.is_file():
+        return {"published": None}
+    return {"published": path.name, "published_digest": published_digest([path])}
+
+
+def reported(wildcards):
+    """Return what the report says of the datasets and experiments."""
+    # How much memory a training may take is no part of what was run.
+    hidden = {"training": {"memory_gb"}}
+    template = SCRIPTS / "genreflow" / "results" / "templates" / "report.html"
+    return {
+        "datasets": [
+            {
+                "name": name,
+                "source": dataset.source,
+                "clips": PLANNED[name].number,
+                "labels": PLANNED[name].labels,
+                "settings": SETTINGS[name].model_dump(exclude=hidden),
+            }
+            for name, dataset in CONFIG.datasets.items()
+        ],
+        "defaults": Settings().model_dump(exclude=hidden),
+        "experiments": [
+            {
+                "dataset": dataset,
+                "partition": partition,
+                "seeds": SETTINGS[dataset].seeds,
+                "systems": systems,
+                "tsne": (dataset, partition) in MAPPED,
+            }
+            for (dataset, partition), systems in SYSTEMS_OF.items()
+        ],
+        "template": hashlib.sha256(template.read_bytes()).hexdigest()[:16],
+    }

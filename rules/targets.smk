@@ -1,0 +1,31 @@
+"""What one asks for by a name instead of a path."""
+
+
+rule features:
+    """Make every feature cache of the configured datasets that stays, and quarantine.csv."""
+    input:
+        # The others are made on the way there.  If one that was dropped before were asked for, it
+        # would be made again, and everything behind it.
+        [
+            f"results/{dataset}/features/{feature}/{shard}.h5"
+            for dataset in CONFIG.datasets
+            for feature in FEATURES
+            if not FEATURES[feature].droppable
+            for shard in SHARDS[dataset]
+        ],
+        expand("results/{dataset}/quarantine.csv", dataset=CONFIG.datasets),
+    localrule: True
+
+
+rule tables:
+    """Make results/tables.csv."""
+    input:
+        "results/tables.csv",
+    localrule: True
+
+
+rule report:
+    """Make the figures and results/report.html."""
+    input:
+        "results/report.html",
+    localrule: True

@@ -1,0 +1,236 @@
+"""What runs again after a change: the tables of docs/reruns.md, and the graph they are held to.
+
+A step is a rule, or a rule and its variant, as in `compute_mel harmonic`.  The page says which
+steps a change concerns itself, and with what limits; `READS` gives what follows from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from genreflow.systems import (
+    EXPERT_SYSTEMS,
+    EXPERTS,
+    JEONG_SYSTEMS,
+    MIXED,
+    MIXTURE_SYSTEMS,
+    SMALL_NETWORKS,
+    SYSTEMS,
+    required_networks,
+)
+
+
+def _steps(rule: str, variants: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{rule} {variant}" for variant in variants)
+
+
+#: The features that a network is trained on.
+INPUTS: Final[dict[str, tuple[str, ...]]] = {
+    "sf": ("compute_stft",),
+    "tf": ("compute_cepstrogram", "compute_cepstral_modulation"),
+    **{name: (f"compute_mel {name}",) for name in ("original", "harmonic", "percussive")},
+    "modulation": ("compute_modulation",),
+    "mfcc": ("compute_mfcc",),
+}
+TRAINED_DNNS: Final = _steps("train_dnn", SMALL_NETWORKS)
+TRAINED_EXPERTS: Final = _steps("train_expert", EXPERTS)
+MIXERS: Final = _steps("train_mixer", ("moec", "moer"))
+PREDICTIONS: Final = _steps("predict_expert", MIXED)
+
+#: Every step in data-flow order, with the steps whose results it reads.
+READS: Final[dict[str, tuple[str, ...]]] = {
+    "retrieve_collection": (),
+    "retrieve_annotations": (),
+    "write_manifest": ("retrieve_collection", "retrieve_annotations"),
+    "write_shard": ("retrieve_collection", "retrieve_annotations"),
+    "synthesise_audio": ("write_shard",),
+    "resample_audio": ("write_shard", "synthesise_audio"),
+    "collect_quarantine": ("resample_audio",),
+    "compute_stft": ("resample_audio",),
+    "compute_cepstrogram": ("compute_stft",),
+    "compute_cepstral_modulation": ("compute_cepstrogram",),
+    "separate_hpss": ("compute_stft",),
+    "compute_mel original": ("compute_stft",),
+    "compute_mel harmonic": ("separate_hpss",),
+    "compute_mel percussive": ("separate_hpss",),
+    "compute_modulation": ("compute_mel original",),
+    "compute_mfcc": ("compute_mel original",),
+    "make_partition": ("write_manifest",),
+    **{f"compute_normalisation {n}": ("make_partition", *INPUTS[n]) for n in SMALL_NETWORKS},
+    **{
+        f"train_dnn {n}": ("make_partition", f"compute_normalisation {n}", *INPUTS[n])
+        for n in SMALL_NETWORKS
+    },
+    **{f"aggregate_segments {n}": (f"train_dnn {n}", *INPUTS[n]) for n in SMALL_NETWORKS},
+    **{
+        f"evaluate_forest {s}": ("make_partition", *_steps("aggregate_segments", JEONG_SYSTEMS[s]))
+        for s in JEONG_SYSTEMS
+    },
+    **{f"train_expert {e}": ("make_partition", *INPUTS[e]) for e in EXPERTS},
+    **{f"predict_expert {e}": (f"train_expert {e}", *INPUTS[e]) for e in EXPERTS},
+    **{
+        f"evaluate_expert {s}": ("make_partition", f"predict_expert {e}")
+        for s, e in EXPERT_SYSTEMS.items()
+    },
+    **dict.fromkeys(MIXERS, ("make_partition", *PREDICTIONS, "compute_mel original")),
+    "evaluate_mixture MoEB": ("make_partition", *PREDICTIONS),
+    "evaluate_mixture MoEC": ("make_partition", *PREDICTIONS, "train_mixer moec"),
+    "evaluate_mixture MoER": ("make_partition", *PREDICTIONS, "train_mixer moer"),
+    **{f"collect_predictions {s}": (f"evaluate_forest {s}",) for s in JEONG_SYSTEMS},
+    **{f"collect_predictions {s}": (f"evaluate_expert {s}",) for s in EXPERT_SYSTEMS},
+    **{f"collect_predictions {s}": (f"evaluate_mixture {s}",) for s in MIXTURE_SYSTEMS},
+    "compute_fingerprint": ("compute_stft",),
+    "find_duplicates": ("compute_fingerprint",),
+    "audit_partition": ("make_partition", "find_duplicates"),
+    "audit_models": ("make_partition", *TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
+    "make_tables": (
+        "collect_quarantine",
+        *_steps("collect_predictions", SYSTEMS),
+        "audit_partition",
+        "audit_models",
+    ),
+    "plot_accuracy": ("make_tables",),
+    **dict.fromkeys(_steps("plot_figure_of_merit", SYSTEMS), ("make_tables",)),
+    "plot_learning_curves": (*TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
+    "plot_tsne": ("make_partition", *_steps("aggregate_segments", SMALL_NETWORKS)),
+    "write_report": ("make_tables", "plot_learning_curves", "plot_tsne"),
+    "write_run_config": (),
+}
+#: Every rule with its steps.
+RULES: Final[dict[str, tuple[str, ...]]] = {
+    rule: tuple(step for step in READS if step.split()[0] == rule)
+    for rule in (step.split()[0] for step in READS)
+}
+#: Both show the configuration itself.
+SHOWN: Final = ("write_report", "write_run_config")
+#: Rules that are there for each network; what reads those of several is made for a partition.
+TRAINED: Final = ("train_dnn", "aggregate_segments", "train_expert", "train_mixer")
+
+
+def follows(first: Iterable[str], systems: Sequence[str] = SYSTEMS) -> tuple[str, ...]:
+    """Return some steps and all that follow from them, in data-flow order.
+
+    With ``systems`` the networks of other systems are left out of account: what follows is what
+    follows in a partition that has no others.
+    """
+    networks = required_networks(systems)
+    found: list[str] = []
+    for step, read in READS.items():
+        rule, _, variant = step.partition(" ")
+        other = rule in TRAINED and variant not in networks
+        if not other and (step in first or set(found).intersection(read)):
+            found.append(step)
+    return tuple(found)
+
+
+#: One table holds the results of all datasets and partitions, so what is made of it is made whole.
+WHOLE: Final = frozenset({*follows(["make_tables"]), *SHOWN})
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Which jobs run again after a change.
+
+    Attributes
+    ----------
+    first
+        The steps that the change itself concerns.
+    partitions
+        Patterns of the partitions concerned; empty where all are.
+    within
+        What the jobs are limited to: the dataset or the partition that was changed, or, of the
+        steps with a job for each shard, the shard of the dataset.
+    new
+        Jobs whose results aren't there yet run as well.
+
+    The steps of `WHOLE` know no limits.
+    """
+
+    first: tuple[str, ...]
+    partitions: tuple[str, ...] = ()
+    within: Literal["", "dataset", "partition", "shard"] = ""
+    new: bool = False
+
+    def steps(self, systems: Sequence[str] = SYSTEMS) -> tuple[str, ...]:
+        """Return the first steps and all that follow, see `follows`."""
+        return follows(self.first, systems)
+
+
+# The page.
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reruns.md"
+#: What the jobs are limited to, by the words of the page; otherwise these are partitions.
+LIMITS: Final[dict[str, Literal["", "dataset", "partition", "shard"]]] = {
+    "everywhere": "",
+    "the dataset": "dataset",
+    "the partition": "partition",
+    "the dataset; one shard, where there is a job for each": "shard",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its changes, what it says of each, and what it says follows."""
+
+    changes: tuple[str, ...]
+    rerun: Rerun
+    follows: tuple[str, ...]
+
+
+def steps_of(cell: str) -> tuple[str, ...]:
+    """Return the steps that a cell names; a rule without variants stands for all of its steps."""
+    found: list[str] = []
+    for rule, variants in re.findall(r"`([^`]*)`(?: \(([^)]*)\))?", cell):
+        found += _steps(rule, variants.split(", ")) if variants else RULES.get(rule, (rule,))
+    return tuple(found)
+
+
+def changes_of(cell: str) -> tuple[str, ...]:
+    """Return the changes that a cell names: keys, those of one source named after it, or words."""
+    keys = re.findall(r"`([\w.]+)`(?: \(`source: (\w+)`\))?", cell)
+    return tuple(f"{source}.{key}" if source else key for key, source in keys) or (cell,)
+
+
+def read_rows(section: str) -> Iterator[Row]:
+    """Yield the rows of a section of the page."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert lines[0] == "| changed | where | runs for itself | follows |"
+    for line in lines[2:]:
+        changed, where, itself, then = (cell.strip() for cell in line.split("|")[1:-1])
+        partitions = tuple(re.findall(r"`([^`]*)`", where))
+        # The table of keys leaves out what runs with each of them.
+        first = steps_of(itself) + (SHOWN if section == "Keys" else ())
+        rerun = Rerun(
+            first, partitions, "" if partitions else LIMITS[where], itself.startswith("new jobs")
+        )
+        yield Row(changes_of(changed), rerun, steps_of(then))
+
+
+def by_change(rows: Iterable[Row]) -> dict[str, Rerun]:
+    """Return what some rows say, by change."""
+    found: dict[str, Rerun] = {}
+    for row in rows:
+        for change in row.changes:
+            assert change not in found, f"{change} is in two rows"
+            found[change] = row.rerun
+    return found
+
+
+#: The rows of each section that has such a table.
+ROWS: Final = {
+    section: tuple(read_rows(section))
+    for section in ("Keys", "Datasets", "Experiments", "Other changes")
+}
+#: By dotted key of the settings.
+SETTINGS: Final = by_change(ROWS["Keys"])
+#: By key of a dataset, those of one source alone named after it, or of the collections' folders.
+DATASETS: Final = by_change(ROWS["Datasets"])
+#: By key of an experiment: another value takes one away and adds another.
+EXPERIMENTS: Final = by_change(ROWS["Experiments"])
+#: What is no other value of a key.
+OTHERS: Final = by_change(ROWS["Other changes"])

@@ -1,0 +1,126 @@
+"""The networks of Yi 2019 from files to files: how a job trains one, and how a job runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from genreflow.features.normalisation import input_normaliser
+from genreflow.files.curves import check_converged, write_curve
+from genreflow.files.store import FeatureSet
+from genreflow.jobs.job import Job, log
+from genreflow.jobs.progress import TrainingProgress
+from genreflow.yi2019.networks import network_from_model, write_network
+from genreflow.yi2019.training import (
+    ClipInputs,
+    Objective,
+    TrainingSet,
+    choose_device,
+    fit_settings,
+    input_form,
+    make_deterministic,
+    predict_probabilities,
+    train_network,
+)
+
+
+def memory_gb(job: Job) -> float:
+    """Return how much of its inputs a job may keep in memory."""
+    return job.number("inputs_mb") / 1000
+
+
+def train_and_write(
+    job: Job,
+    network: nn.Module,
+    data: TrainingSet,
+    objective: Objective,
+    *,
+    section: Literal["expert", "mixer"],
+    seed: int,
+    description: Mapping[str, Any],
+) -> None:
+    """Train a network and write it with its learning curve.
+
+    Parameters
+    ----------
+    section
+        Of the settings: how the network is trained; also the wildcard that has its name.
+    seed
+        32 bits.
+    description
+        What the model file says besides: architecture, input, normalisation, labels.
+
+    Raises
+    ------
+    UserError
+        The training diverged.
+    """
+    settings = job.settings[section]
+    name, fold = job.wildcards[section], job.wildcards["fold"]
+    device = next(network.parameters()).device
+    log.info("%d training clips on %s", len(data.train), device)
+    progress = TrainingProgress(f"{name} fold {fold}", epochs=settings["epochs"])
+    best_epoch, curve = train_network(
+        network,
+        data,
+        objective,
+        prepare=input_form(network),
+        **fit_settings(settings),
+        seed=seed,
+        report_step=progress.step,
+        report_epoch=progress.epoch,
+    )
+    check_converged(curve, best_epoch, section=section)
+    log.info("best epoch %d of %d", best_epoch, len(curve))
+    write_curve(curve, job.path("curve"))
+    write_network(
+        job.path("model"),
+        network,
+        data.statistics,
+        {
+            **description,
+            "clips": data.clips,
+            "parameters": settings,
+            "seed": job.wildcards["seed"],
+            "fold": fold,
+            "best_epoch": best_epoch,
+            "device": str(device),
+        },
+    )
+
+
+def run_model(
+    job: Job, track_ids: Sequence[str] | None = None, *, threads: int
+) -> tuple[npt.NDArray[np.float32], list[str], dict[str, Any]]:
+    """Run a trained network in evaluation mode on some clips, or on all of its feature.
+
+    Returns
+    -------
+    ndarray, shape (clips, outputs)
+        The softmax output.
+    list of str
+        The clips.
+    dict
+        The description in the model's file.
+    """
+    make_deterministic(threads)
+    network, statistics, description = network_from_model(job.path("model"))
+    device = choose_device(job.settings["training"]["device"])
+    network.to(device)
+    with FeatureSet(job.paths("inputs")) as features:
+        chosen = features.track_ids if track_ids is None else list(track_ids)
+        inputs = ClipInputs(
+            features,
+            chosen,
+            normalise=input_normaliser(description["normalisation"], statistics),
+            memory_gb=memory_gb(job),
+            device=device,
+        )
+        outputs = predict_probabilities(
+            network, inputs, prepare=input_form(network), batch=job.settings["batch"]
+        )
+    return outputs, chosen, description
