@@ -125,7 +125,7 @@ def test_the_page_gives_a_feature_with_an_expert(clone: Path, tmp_path: Path) ->
     for command in (
         [tools / "ruff", "check", *settings, *touched[:2]],
         [tools / "ruff", "format", "--check", *settings, *touched[:2]],
-        [tools / "snakefmt", "--check", touched[2]],
+        [tools / "snakefmt", "--check", *settings, touched[2]],
     ):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
