@@ -40,6 +40,17 @@ SMALL = {
 }
 
 
+#: 32 clips of 6 s, rendered in a second.
+SMALL_DEMO = {
+    "demo": {
+        "source": "synthetic",
+        "seeds": [0],
+        "artists": 4,
+        "seconds": 6,
+        "settings": {"audio": {"clip_seconds": 6}},
+    }
+}
+
 #: Everything that there is to make.
 TARGETS = ("--", "results/tables.csv", "features", "results/report.html", "results/run_config.yaml")
 FORMATS = [("wav", 44100), ("flac", 22050), ("ogg", 48000), ("mp3", 44100)]

@@ -14,19 +14,11 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
-from harness import REPOSITORY, planned_jobs, run_snakemake
+from harness import REPOSITORY, SMALL_DEMO, planned_jobs, run_snakemake
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 CONFIG = {
-    "datasets": {
-        "demo": {
-            "source": "synthetic",
-            "seeds": [0],
-            "artists": 4,
-            "seconds": 6,
-            "settings": {"audio": {"clip_seconds": 6}},
-        }
-    },
+    "datasets": SMALL_DEMO,
     "experiments": [{"dataset": "demo", "partition": "split", "systems": ["original"]}],
     "expert": {"epochs": 1, "channels": [2, 2, 2, 2, 2]},
     "mixer": {"epochs": 1},
