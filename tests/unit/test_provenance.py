@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from genreflow.plan import provenance
-from genreflow.plan.provenance import code_digest, code_text, sources
+from genreflow.plan.provenance import code_digest, sources
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
@@ -60,6 +60,10 @@ def test_types_alone_are_no_dependency(tmp_path: Path) -> None:
     script = "if TYPE_CHECKING:\n    from genreflow.a import A\nelse:\n    import genreflow.b\n"
     write(tmp_path, script=script, a="x = 1", b="x = 1")
     assert set(sources("script", tmp_path)) == {"script", "genreflow.b"}
+
+
+def code_text(text: str) -> str:
+    return provenance.code_text(text, ast.parse(text))
 
 
 CODE = '''"""A module."""

@@ -76,19 +76,21 @@ def sources(script: str, folder: Path) -> dict[str, Path]:
 def _read(path: Path) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a module's code, and the modules of the package that it imports."""
     text = path.read_text(encoding="utf-8")
-    digest = hashlib.sha256(code_text(text).encode()).hexdigest()
-    return digest, tuple(_imports(ast.parse(text)))
+    tree = ast.parse(text)
+    digest = hashlib.sha256(code_text(text, tree).encode()).hexdigest()
+    return digest, tuple(_imports(tree))
 
 
-def code_text(text: str) -> str:
+def code_text(text: str, tree: ast.Module) -> str:
     """Return the text of a module without comments, docstrings, messages and blank lines.
 
     Messages are the arguments of the calls in `MESSAGES`: they are read by people alone.
+    ``tree`` is the text, parsed.
     """
     lines = text.splitlines(keepends=True)
     starts = [0, *accumulate(map(len, lines))]
     cut = [(starts[line - 1] + start, starts[last - 1] + end)
-           for (line, start), (last, end) in _words(text, lines)]  # fmt: skip
+           for (line, start), (last, end) in _words(tree, lines)]  # fmt: skip
     cut += [m.span() for m in STRINGS_AND_COMMENTS.finditer(text) if m["comment"] is not None]
     kept, done = [], 0
     for start, end in sorted(cut):
@@ -135,13 +137,13 @@ def _called(node: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _words(text: str, lines: list[str]) -> Iterator[tuple[Position, Position]]:
+def _words(tree: ast.Module, lines: list[str]) -> Iterator[tuple[Position, Position]]:
     """Yield where the docstrings and the arguments of the messages are."""
 
     def character(line: int, byte: int) -> Position:
         return line, len(lines[line - 1].encode()[:byte].decode())
 
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is None:
                 continue
