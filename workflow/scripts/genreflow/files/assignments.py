@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from genreflow.errors import UserError
-from genreflow.files.records import write_records
+from genreflow.files.records import read_records, write_records
 
 Role = Literal["train", "valid", "test"]
 SPLITS = ("train", "valid", "test")
@@ -28,9 +27,7 @@ class Assignment:
 
 def read_assignments(path: Path, fold: int | None = None) -> list[Assignment]:
     """Return a partition file's assignments, of one fold or of all."""
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = [Assignment(int(row.pop("fold")), **row) for row in csv.DictReader(handle)]
-    return [row for row in rows if fold is None or row.fold == fold]
+    return [row for row in read_records(path, Assignment) if fold is None or row.fold == fold]
 
 
 def usable(

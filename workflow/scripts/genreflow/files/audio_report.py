@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from genreflow.files.records import write_records
+from genreflow.files.records import read_rows, write_records
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,5 @@ def write_reports(reports: Iterable[AudioReport], path: Path) -> None:
 
 def read_reports(paths: Iterable[Path]) -> list[AudioReport]:
     """Return the reports of several files in the order of the track ids."""
-    reports = []
-    for path in paths:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reports += [AudioReport(**row) for row in csv.DictReader(handle)]
+    reports = [AudioReport(**row) for path in paths for row in read_rows(path)]
     return sorted(reports, key=lambda report: report.track_id)
