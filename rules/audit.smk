@@ -106,7 +106,4 @@ rule audit_models:
             },
         ),
     shell:
-        command(
-            "audit_models",
-            "input.partition input.models output.findings output.summary",
-        )
+        command("audit_models", "input.partition input.models output.findings output.summary")

@@ -23,9 +23,7 @@ rule compute_cepstrogram:
         **growing(mem_mb=1000, runtime=60),
     params:
         config=depends(
-            "compute_cepstrogram",
-            settings=lambda s, w: s.cepstrum,
-            planned=layouts("cepstrogram"),
+            "compute_cepstrogram", settings=lambda s, w: s.cepstrum, planned=layouts("cepstrogram")
         ),
     shell:
         command("compute_cepstrogram", "input.stft output.cepstrogram")
@@ -53,7 +51,4 @@ rule compute_cepstral_modulation:
             planned=layouts("cepstral_modulation"),
         ),
     shell:
-        command(
-            "compute_cepstral_modulation",
-            "input.cepstrogram output.cepstral_modulation",
-        )
+        command("compute_cepstral_modulation", "input.cepstrogram output.cepstral_modulation")

@@ -155,7 +155,7 @@ def command(script, arguments):
     )
     return (
         "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
-        f'"$GENREFLOW_PYTHON" "$GENREFLOW_BASE/workflow/scripts/{script}.py" '
+        f'"$GENREFLOW_PYTHON" "$GENREFLOW_BASE/workflow/run_script.py" {script} '
         f"--params {{params.config:q}} --log {{log:q}} {options}"
     )
 

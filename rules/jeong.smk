@@ -20,17 +20,9 @@ rule compute_normalisation:
     output:
         normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
     log:
-        of_job(
-            "logs",
-            "compute_normalisation",
-            "{dataset}/{partition}/fold{fold}/{network}",
-        ),
+        of_job("logs", "compute_normalisation", "{dataset}/{partition}/fold{fold}/{network}"),
     benchmark:
-        of_job(
-            "benchmarks",
-            "compute_normalisation",
-            "{dataset}/{partition}/fold{fold}/{network}",
-        )
+        of_job("benchmarks", "compute_normalisation", "{dataset}/{partition}/fold{fold}/{network}")
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -124,7 +116,4 @@ rule evaluate_forest:
     params:
         config=depends("evaluate_forest", settings=lambda s, w: s.rf, wildcards=("fold", "seed")),
     shell:
-        command(
-            "evaluate_forest",
-            "input.partition input.segments output.predictions threads",
-        )
+        command("evaluate_forest", "input.partition input.segments output.predictions threads")

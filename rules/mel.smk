@@ -50,9 +50,7 @@ rule compute_mel:
         **growing(mem_mb=1000, runtime=60),
     params:
         config=depends(
-            "compute_mel",
-            settings=lambda s, w: s.mel,
-            planned=layouts("mel_{component}"),
+            "compute_mel", settings=lambda s, w: s.mel, planned=layouts("mel_{component}")
         ),
     shell:
         command("compute_mel", "input.magnitude output.mel")
@@ -75,9 +73,7 @@ rule compute_modulation:
         **growing(mem_mb=1000, runtime=60),
     params:
         config=depends(
-            "compute_modulation",
-            settings=lambda s, w: s.modulation,
-            planned=layouts("modulation"),
+            "compute_modulation", settings=lambda s, w: s.modulation, planned=layouts("modulation")
         ),
     shell:
         command("compute_modulation", "input.mel output.modulation")

@@ -84,10 +84,7 @@ def published_digest(files):
 def published_matrix(wildcards):
     """Return the name and the digest of the paper's matrix of a system, where it has one."""
     path = PUBLISHED / f"jeong2016_figure3_{wildcards.system.lower()}.csv"
-    if (wildcards.dataset, wildcards.partition) != (
-        "gtzan",
-        "random",
-    ) or not path.is_file():
+    if (wildcards.dataset, wildcards.partition) != ("gtzan", "random") or not path.is_file():
         return {"published": None}
     return {"published": path.name, "published_digest": published_digest([path])}
 

@@ -64,15 +64,11 @@ rule predict_expert:
     params:
         config=depends(
             "predict_expert",
-            settings=lambda s, w: {
-                "training": training_settings(s),
-                "batch": s.expert.batch,
-            },
+            settings=lambda s, w: {"training": training_settings(s), "batch": s.expert.batch},
         ),
     shell:
         command(
-            "predict_expert",
-            "input.model input.inputs output.probabilities resources.inputs_mb",
+            "predict_expert", "input.model input.inputs output.probabilities resources.inputs_mb"
         )
 
 
@@ -125,11 +121,7 @@ rule train_mixer:
         inputs_mb=inputs_mb,
         gpu=training_gpus,
     params:
-        config=depends(
-            "train_mixer",
-            settings=mixer_settings,
-            wildcards=("fold", "seed", "mixer"),
-        ),
+        config=depends("train_mixer", settings=mixer_settings, wildcards=("fold", "seed", "mixer")),
     shell:
         command(
             "train_mixer",
@@ -162,9 +154,7 @@ rule evaluate_mixture:
         gpu=training_gpus,
     params:
         config=depends(
-            "evaluate_mixture",
-            settings=mixture_settings,
-            wildcards=("fold", "seed", "system"),
+            "evaluate_mixture", settings=mixture_settings, wildcards=("fold", "seed", "system")
         ),
     shell:
         command(

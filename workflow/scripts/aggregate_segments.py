@@ -8,7 +8,7 @@ from genreflow.files.store import FeatureSet, write_arrays
 from genreflow.jeong2016.network import mlp_from_tensors
 from genreflow.jeong2016.segments import aggregate, frame_windows, hidden_features
 from genreflow.jeong2016.vectors import vectors_for
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from threadpoolctl import threadpool_limits
 
 
@@ -33,7 +33,3 @@ def main(job: Job) -> None:
         axes="clip, segment, feature (means of the hidden units, then their variances)",
     )
     log.info("%d clips, %d segments each", len(segments), len(segments[0]))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genreflow.files.assignments import read_assignments
 from genreflow.files.models import read_model
 from genreflow.files.records import write_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.results.leaks import Finding, Summary, TrainedNetwork, audit_models, summarise
 
 
@@ -32,7 +32,3 @@ def main(job: Job) -> None:
         log.info(
             "%s: %s, %d of %d test clips", found.system, found.verdict, found.test_clips, found.n
         )
-
-
-if __name__ == "__main__":
-    run(main)

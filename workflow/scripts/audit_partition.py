@@ -6,7 +6,7 @@ from genreflow.features.fingerprint import Duplicate
 from genreflow.files.assignments import read_assignments
 from genreflow.files.clips import read_clips
 from genreflow.files.records import read_records, write_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.results.leaks import Finding, Summary, audit_partition
 
 
@@ -20,15 +20,6 @@ def main(job: Job) -> None:
     write_records(findings, Finding, job.path("findings"))
     write_records(summaries, Summary, job.path("summary"))
     for found in summaries:
-        log.info(
-            "%s: %s, %d of %d test clips%s",
-            found.check,
-            found.verdict,
-            found.test_clips,
-            found.n,
-            f" ({found.detail})" if found.detail else "",
-        )
-
-
-if __name__ == "__main__":
-    run(main)
+        touched = f"{found.test_clips} of {found.n} test clips"
+        detail = f" ({found.detail})" if found.detail else ""
+        log.info("%s: %s, %s%s", found.check, found.verdict, touched, detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from genreflow.files.predictions import read_predictions, write_predictions
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -13,7 +13,3 @@ def main(job: Job) -> None:
     table = table.sort_values(["seed", "fold", "track_id"], kind="stable")
     write_predictions(table, job.path("predictions"))
     log.info("%d predictions", len(table))
-
-
-if __name__ == "__main__":
-    run(main)

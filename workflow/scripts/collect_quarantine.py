@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 
 from genreflow.errors import UserError
-from genreflow.files.audio_report import AudioReport, read_reports, write_reports
-from genreflow.jobs.job import Job, log, run
+from genreflow.files.audio_report import read_reports, write_reports
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -28,15 +27,9 @@ def main(job: Job) -> None:
     with job.path("quarantine").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("track_id", "path", "reason"))
-        writer.writerows((r.track_id, r.path, _reason(r, job.planned["known_bad"])) for r in bad)
+        for report in bad:
+            known = job.planned["known_bad"].get(report.track_id)
+            reason = f" (known of this collection: {known})" if known else ""
+            writer.writerow((report.track_id, report.path, report.note + reason))
     padded = sum(report.status == "padded" for report in reports)
     log.info("%d clips: %d set aside, %d padded", len(reports), len(bad), padded)
-
-
-def _reason(report: AudioReport, known_bad: Mapping[str, str]) -> str:
-    known = known_bad.get(report.track_id)
-    return f"{report.note} (known of this collection: {known})" if known else report.note
-
-
-if __name__ == "__main__":
-    run(main)

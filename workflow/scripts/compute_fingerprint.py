@@ -12,7 +12,7 @@ from genreflow.features.fingerprint import (
     step_frames,
 )
 from genreflow.files.store import FeatureFile, write_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from threadpoolctl import threadpool_limits
 
 
@@ -33,7 +33,3 @@ def main(job: Job) -> None:
         )
     without = len(data) - int(data.any(axis=(1, 2)).sum())
     log.info("%d clips, %d silent, steady or too short for a fingerprint", len(data), without)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.features.mel import compute_mel, mel_filters
 from genreflow.files.store import FeatureFile, derive_features
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 
 
 def main(job: Job) -> None:
@@ -24,7 +24,3 @@ def main(job: Job) -> None:
             lambda values: [compute_mel(values, filters=filters, top_db=mel["top_db"])],
             settings=mel,
         )
-
-
-if __name__ == "__main__":
-    run(main)

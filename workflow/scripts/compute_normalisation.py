@@ -6,7 +6,7 @@ from genreflow.features.normalisation import pooled_moments
 from genreflow.files.assignments import read_assignments, usable
 from genreflow.files.store import FeatureSet, write_arrays
 from genreflow.jeong2016.vectors import modulation_moments
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -25,7 +25,3 @@ def main(job: Job) -> None:
         arrays |= {"modulation_mean": centre, "modulation_deviation": spread}
     write_arrays(job.path("normalisation"), arrays, clips=len(train))
     log.info("%d training clips", len(train))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.features.stft import compute_stft, uncentred_frames
 from genreflow.files.store import FeatureFile, derive_features
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 
 
 def main(job: Job) -> None:
@@ -20,7 +20,3 @@ def main(job: Job) -> None:
             moments_over=counted,
             attributes={"uncentred_start": counted.start, "uncentred_stop": counted.stop},
         )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -24,7 +24,3 @@ def main(job: Job) -> None:
     )
     write_predictions(table, job.path("predictions"))
     log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
-
-
-if __name__ == "__main__":
-    run(main)

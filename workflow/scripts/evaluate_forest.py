@@ -7,7 +7,7 @@ from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
 from genreflow.jeong2016.forest import clip_shares, grow_forest, segment_probabilities
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.seeds import derive_seed
 
 
@@ -41,7 +41,3 @@ def main(job: Job) -> None:
     table = tabulate_predictions(test, predictions, labels=labels, seed=seed)
     write_predictions(table, job.path("predictions"))
     log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -7,7 +7,7 @@ import torch
 from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.yi2019.mixture import align_probabilities
 from genreflow.yi2019.models import run_model
 from genreflow.yi2019.training import mix
@@ -42,7 +42,3 @@ def main(job: Job) -> None:
     )
     write_predictions(table, job.path("predictions"))
     log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,7 +6,7 @@ import numpy as np
 from genreflow.features.fingerprint import Duplicate, find_duplicates
 from genreflow.files.records import write_records
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from threadpoolctl import threadpool_limits
 
 
@@ -30,7 +30,3 @@ def main(job: Job) -> None:
         len(duplicates),
         same,
     )
-
-
-if __name__ == "__main__":
-    run(main)

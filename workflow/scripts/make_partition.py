@@ -6,7 +6,7 @@ from collections import Counter
 
 from genreflow.files.assignments import write_assignments
 from genreflow.files.clips import read_clips
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.partitions.drawing import make_partition
 
 
@@ -25,7 +25,3 @@ def main(job: Job) -> None:
         log.info(
             "fold %d: %s", fold, ", ".join(f"{r} {sizes[r]}" for r in ("train", "valid", "test"))
         )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genreflow.files.predictions import read_predictions
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 from genreflow.results.figures import draw_accuracies, save_figure
 from genreflow.results.scores import majority_share, read_scores
 
@@ -16,7 +16,3 @@ def main(job: Job) -> None:
     majority = majority_share(list(read_predictions(job.path("predictions"))["true"]))
     title = f"{dataset}, {partition}: accuracy on {scores[0].n} test clips"
     save_figure(draw_accuracies(scores, majority=majority, title=title), job.path("figure"))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genreflow.files.predictions import read_predictions
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 from genreflow.results.figures import draw_figure_of_merit, save_figure
 from genreflow.results.scores import read_figure_of_merit
 
@@ -28,7 +28,3 @@ def main(job: Job) -> None:
         assert known == labels
     figure = draw_figure_of_merit(labels, matrix, title=title, published=published)
     save_figure(figure, job.path("figure"))
-
-
-if __name__ == "__main__":
-    run(main)

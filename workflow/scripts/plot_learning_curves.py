@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pandas as pd
 from genreflow.files.models import read_model
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 from genreflow.results.figures import LearningCurve, draw_learning_curves, save_figure
 from genreflow.systems import SYSTEMS
 
@@ -22,18 +22,11 @@ def main(job: Job) -> None:
     ):
         curve = pd.read_csv(source)
         _, description = read_model(model)
-        trainings[NAMES[network]].append(
-            LearningCurve(
-                list(curve["train_loss"]), list(curve["valid_loss"]), description["best_epoch"]
-            )
-        )
+        train, valid = (list(curve[name]) for name in ("train_loss", "valid_loss"))
+        trainings[NAMES[network]].append(LearningCurve(train, valid, description["best_epoch"]))
     figure = draw_learning_curves(
         trainings,
         classes=job.planned["classes"],
         title=f"{job.wildcards['dataset']}, {job.wildcards['partition']}: learning curves",
     )
     save_figure(figure, job.path("figure"))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from genreflow.files.assignments import read_assignments
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.results.embedding import (
     LEAST_SEGMENTS,
     PERPLEXITY,
@@ -36,26 +36,18 @@ def main(job: Job) -> None:
     for system, networks in planned["systems"]:
         features = np.concatenate([segments[network][rows] for network in networks], axis=2)
         maps[system] = np.zeros((number, 2), np.float32)
-        if number < LEAST_SEGMENTS:
-            continue
-        # One thread: the bits depend on the number.
-        with threadpool_limits(1):
-            maps[system] = embed_segments(
-                features.reshape(number, -1),
-                perplexity=perplexity,
-                seed=derive_seed(seed, fold, system, "tsne"),
-            )
+        if number >= LEAST_SEGMENTS:
+            features = features.reshape(number, -1)
+            map_seed = derive_seed(seed, fold, system, "tsne")
+            # One thread: the bits depend on the number.
+            with threadpool_limits(1):
+                maps[system] = embed_segments(features, perplexity=perplexity, seed=map_seed)
     title = (
         f"{job.wildcards['dataset']}, {job.wildcards['partition']}: t-SNE of {number} test "
-        f"segments of {len(rows)} clips\nfold {fold}, seed {seed}, "
-        f"perplexity {perplexity:.3g}"
+        f"segments of {len(rows)} clips\nfold {fold}, seed {seed}, perplexity {perplexity:.3g}"
     )
     if perplexity < PERPLEXITY:
         title += f" (lowered from {PERPLEXITY:g}, as the segments are few)"
     log.info("%d segments, perplexity %.3g", number, perplexity)
     classes = np.repeat([labels.index(clip.label) for clip in test], a_clip)
     save_figure(draw_tsne(maps, classes, labels=labels, title=title), job.path("figure"))
-
-
-if __name__ == "__main__":
-    run(main)

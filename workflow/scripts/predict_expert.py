@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from genreflow.files.store import write_arrays
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.yi2019.models import run_model
 
 
@@ -23,7 +23,3 @@ def main(job: Job) -> None:
         axes="clip, class",
     )
     log.info("%d clips", len(track_ids))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -15,7 +15,7 @@ from genreflow.files.audio_report import AudioReport, write_reports
 from genreflow.files.clips import ShardClip
 from genreflow.files.records import read_records
 from genreflow.files.store import FeatureWriter
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -66,7 +66,3 @@ def main(job: Job) -> None:
     write_reports(reports, job.path("report"))
     set_aside = sum(report.status == "quarantined" for report in reports)
     log.info("%d clips, %d set aside", len(reports) - set_aside, set_aside)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,7 +8,7 @@ from genreflow.collections.collection import Annotation
 from genreflow.collections.download import retrieve
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.files.records import write_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -26,7 +26,3 @@ def main(job: Job) -> None:
     annotations = collection.read_lists(folder)
     write_records(annotations, Annotation, job.path("annotations"))
     log.info("%d clips", len(annotations))
-
-
-if __name__ == "__main__":
-    run(main)

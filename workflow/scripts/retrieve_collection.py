@@ -9,7 +9,7 @@ from genreflow.collections.download import retrieve, verify
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.collections.unpacking import unpack
 from genreflow.files.records import write_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -39,7 +39,3 @@ def main(job: Job) -> None:
         listing,
     )
     log.info("%d clips in %s", found, folder)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.features.hpss import separate_hpss
 from genreflow.files.store import FeatureFile, derive_features
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 
 
 def main(job: Job) -> None:
@@ -16,7 +16,3 @@ def main(job: Job) -> None:
             lambda magnitude: separate_hpss(magnitude, **job.settings),
             settings=job.settings,
         )
-
-
-if __name__ == "__main__":
-    run(main)

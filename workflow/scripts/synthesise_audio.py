@@ -9,7 +9,7 @@ import soundfile
 from genreflow.features.synthesis import clip_table, synthesise_clip
 from genreflow.files.clips import ShardClip
 from genreflow.files.records import read_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -27,7 +27,3 @@ def main(job: Job) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     log.info("%d clips rendered", len(clips))
-
-
-if __name__ == "__main__":
-    run(main)

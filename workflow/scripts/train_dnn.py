@@ -10,7 +10,7 @@ from genreflow.files.store import FeatureSet, read_arrays
 from genreflow.jeong2016.network import Mlp, mlp_tensors
 from genreflow.jeong2016.training import train_mlp
 from genreflow.jeong2016.vectors import ClipVectors, vectors_for
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.jobs.progress import TrainingProgress
 from genreflow.seeds import derive_seed
 from threadpoolctl import threadpool_limits
@@ -76,7 +76,3 @@ def main(job: Job) -> None:
             "best_epoch": trained.best_epoch,
         },
     )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.files.assignments import read_assignments
 from genreflow.files.store import FeatureSet
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 from genreflow.seeds import derive_seed
 from genreflow.yi2019.models import memory_gb, train_and_write
 from genreflow.yi2019.networks import build_network, initialise
@@ -60,7 +60,3 @@ def main(job: Job) -> None:
                 "feature_parameters": features.parameters,
             },
         )
-
-
-if __name__ == "__main__":
-    run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from genreflow.files.assignments import read_assignments
 from genreflow.files.store import FeatureSet, read_arrays
-from genreflow.jobs.job import Job, run
+from genreflow.jobs.job import Job
 from genreflow.seeds import derive_seed
 from genreflow.yi2019.mixture import (
     align_probabilities,
@@ -83,7 +83,3 @@ def main(job: Job) -> None:
                 "feature_parameters": features.parameters,
             },
         )
-
-
-if __name__ == "__main__":
-    run(main)

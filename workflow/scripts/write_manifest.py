@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genreflow.collections.sources import read_source
 from genreflow.files.clips import write_clips
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -12,7 +12,3 @@ def main(job: Job) -> None:
     clips = read_source(job.planned["source"])
     write_clips(clips, job.path("manifest"))
     log.info("%d clips", len(clips))
-
-
-if __name__ == "__main__":
-    run(main)

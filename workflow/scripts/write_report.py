@@ -9,7 +9,7 @@ from genreflow import __version__
 from genreflow.files.assignments import read_assignments
 from genreflow.files.audio_report import read_reports
 from genreflow.files.predictions import read_predictions
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 from genreflow.results.report import (
     DatasetSection,
     ExperimentSection,
@@ -19,7 +19,12 @@ from genreflow.results.report import (
     render_report,
     role_counts,
 )
-from genreflow.results.scores import majority_share, read_audit, read_comparisons, read_scores
+from genreflow.results.scores import (
+    majority_share,
+    read_comparisons,
+    read_partition_rows,
+    read_scores,
+)
 
 TSNE = (
     "Segments of the test clips of the first fold and seed, one marker each, by the features that "
@@ -35,42 +40,29 @@ def main(job: Job) -> None:
         reports = read_reports([source])
         lost = [report for report in reports if report.status == "quarantined"]
         quarantined[dataset["name"]] = {report.track_id for report in lost}
+        settings = changed_settings(dataset["settings"], job.planned["defaults"])
+        statuses = dict(Counter(report.status for report in reports).most_common())
         datasets.append(
-            DatasetSection(
-                name=dataset["name"],
-                source=dataset["source"],
-                clips=dataset["clips"],
-                labels=dataset["labels"],
-                settings=changed_settings(dataset["settings"], job.planned["defaults"]),
-                statuses=dict(Counter(report.status for report in reports).most_common()),
-                quarantined=lost,
-            )
+            DatasetSection(**dataset | {"settings": settings}, statuses=statuses, quarantined=lost)
         )
     matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
     experiments = []
+    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy", "curves"))
     for experiment, partition, predictions, accuracy, curves in zip(
-        job.planned["experiments"],
-        job.paths("partitions"),
-        job.paths("predictions"),
-        job.paths("accuracy"),
-        job.paths("curves"),
-        strict=True,
+        job.planned["experiments"], *files, strict=True
     ):
         dataset, name = experiment["dataset"], experiment["partition"]
         where = f"{dataset}, {name}"
         assignments = read_assignments(partition)
         experiments.append(
             ExperimentSection(
-                dataset=dataset,
-                partition=name,
-                seeds=experiment["seeds"],
-                systems=experiment["systems"],
+                **experiment | {"tsne": _tsne(next(maps), where) if experiment["tsne"] else None},
                 folds=len({clip.fold for clip in assignments}),
                 roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
                 majority=majority_share(list(read_predictions(predictions)["true"])),
                 scores=read_scores(job.path("tables"), dataset, name),
                 comparisons=read_comparisons(job.path("comparisons"), dataset, name),
-                audit=read_audit(job.path("leak_audit"), dataset, name),
+                audit=read_partition_rows(job.path("leak_audit"), dataset, name),
                 accuracy=Image(
                     accuracy,
                     f"Accuracy of each system on {where} with its 95 % interval, and the share of "
@@ -85,7 +77,6 @@ def main(job: Job) -> None:
                     f"Training and validation loss by epoch of every network of {where}.",
                     "A line a fold and seed; the circle is the epoch whose weights were kept.",
                 ),
-                tsne=_tsne(next(maps), where) if experiment["tsne"] else None,
             )
         )
     html = render_report(datasets, experiments, versions=package_versions(__version__))
@@ -95,7 +86,3 @@ def main(job: Job) -> None:
 
 def _tsne(path: Path, where: str) -> Image:
     return Image(path, f"t-SNE maps of the test segments of {where}, coloured by genre.", TSNE)
-
-
-if __name__ == "__main__":
-    run(main)

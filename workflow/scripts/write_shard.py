@@ -6,7 +6,7 @@ from genreflow.collections.shards import number_in_name, shard_clips
 from genreflow.collections.sources import read_checksums, read_source
 from genreflow.files.clips import ShardClip
 from genreflow.files.records import write_records
-from genreflow.jobs.job import Job, log, run
+from genreflow.jobs.job import Job, log
 
 
 def main(job: Job) -> None:
@@ -19,7 +19,3 @@ def main(job: Job) -> None:
     ]
     write_records(members, ShardClip, job.path("clips"))
     log.info("%d clips", len(members))
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,7 +12,6 @@ from pathlib import Path
 from genreflow.collections.download import Remote
 from genreflow.errors import UserError
 from genreflow.files.clips import Clip
-from genreflow.files.records import read_records
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,12 @@ class Collection:
 
 
 def file_states(
-    files: Mapping[str, Path], *, folder: Path, listing: Path | None
+    files: Mapping[str, Path], *, folder: Path, unpacked: Iterable[Unpacked]
 ) -> dict[str, list[int]]:
     """Return size and time of each clip's file, without those that are as they were unpacked.
 
     So a collection has the same state before it is retrieved and after, and another when one of
-    its files is replaced, repaired or lost.  Where the whole folder is gone nothing has changed:
-    its caches may be all that somebody keeps.
+    its files is replaced, repaired or lost.
 
     Parameters
     ----------
@@ -116,26 +114,18 @@ def file_states(
         By track id, from ``find_files``.
     folder
         The collection's.
-    listing
-        Of `Unpacked` files; None for a folder that somebody else unpacked.
+    unpacked
+        Its listing; empty for a folder that somebody else unpacked, and where it is gone.
     """
-    unpacked = {}
-    if listing is not None and listing.is_file() and folder.is_dir():
-        unpacked = {row.path: row for row in read_records(listing, Unpacked)}
+    known = {row.path: [row.size_bytes, row.modified_ns] for row in unpacked}
     states = {}
-    present = set()
     for track_id, path in files.items():
         status = path.stat()
-        name = path.relative_to(folder).as_posix()
-        present.add(name)
-        known = unpacked.get(name)
-        if known is None or (known.size_bytes, known.modified_ns) != (
-            status.st_size,
-            status.st_mtime_ns,
-        ):
-            states[track_id] = [status.st_size, status.st_mtime_ns]
+        state = [status.st_size, status.st_mtime_ns]
+        if known.pop(path.relative_to(folder).as_posix(), None) != state:
+            states[track_id] = state
     # A lost file has no track id, so it is named by its stem: the id in every collection here.
-    lost = (name for name in unpacked.keys() - present if not (folder / name).exists())
+    lost = (name for name in known if not (folder / name).exists())
     return states | {Path(name).stem: [] for name in lost}
 
 

@@ -9,16 +9,13 @@ import hashlib
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final
 
 from genreflow.errors import UserError
 from genreflow.jobs.job import log
 from genreflow.jobs.progress import INTERVAL, format_seconds
-
-if TYPE_CHECKING:
-    import requests
-
 
 #: Bytes that are read and written at a time.
 BLOCK: Final = 1 << 20
@@ -91,21 +88,19 @@ def verify(path: Path, remote: Remote, *, hint: str) -> None:
     """
     size = path.stat().st_size
     if remote.size_bytes and size != remote.size_bytes:
-        raise UserError(
-            f"the file is not the published one: it has {size:,} bytes.",
-            where=str(path),
-            expected=f"{remote.size_bytes:,} bytes",
-            hint=hint,
-        )
-    found = _checksum(path, remote)
-    if found != remote.checksum:
-        raise UserError(
-            f"the file is not the published one: its checksum is {found}.",
-            where=str(path),
-            expected=remote.checksum
-            + (" (without carriage returns, one newline at the end)" if remote.text else ""),
-            hint=hint,
-        )
+        found, expected = f"it has {size:,} bytes", f"{remote.size_bytes:,} bytes"
+    elif (checksum := _checksum(path, remote)) != remote.checksum:
+        found, expected = f"its checksum is {checksum}", remote.checksum
+        if remote.text:
+            expected += " (without carriage returns, one newline at the end)"
+    else:
+        return
+    raise UserError(
+        f"the file is not the published one: {found}.",
+        where=str(path),
+        expected=expected,
+        hint=hint,
+    )
 
 
 def retrieve(remote: Remote, folder: Path, *, hint: str, patience: Patience = Patience()) -> Path:
@@ -129,13 +124,19 @@ def retrieve(remote: Remote, folder: Path, *, hint: str, patience: Patience = Pa
 
     # It would say of every try what is said here.
     pooch.get_logger().setLevel("WARNING")
-    path = folder / remote.name
+    path, part = folder / remote.name, folder / f"{remote.name}.part"
     if path.is_file():
         verify(path, remote, hint=f"move it away or delete it, and it is downloaded. Or {hint}")
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    download = _Download(remote, folder / f"{remote.name}.part", patience)
-    _check_space(folder, (remote.size_bytes or 0) - download.present, remote.name)
+    needed, free = (remote.size_bytes or 0) - _size(part), shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"there is no room for {remote.name}: {free / 1e9:.1f} GB are free.",
+            where=str(folder.absolute()),
+            expected=f"{needed / 1e9:.1f} GB, and as much again to unpack it",
+            hint="make room, or set `downloads` to a folder on another disk.",
+        )
     problems = []
     for address in remote.addresses:
         for attempt in range(patience.attempts):
@@ -146,7 +147,7 @@ def retrieve(remote: Remote, folder: Path, *, hint: str, patience: Patience = Pa
                     known_hash=remote.checksum,
                     fname=remote.name,
                     path=folder,
-                    downloader=download,
+                    downloader=partial(_download, remote=remote, part=part, patience=patience),
                 )
                 return path
             except _Final as error:
@@ -164,112 +165,90 @@ def retrieve(remote: Remote, folder: Path, *, hint: str, patience: Patience = Pa
     raise UserError(
         f"{remote.name} can't be downloaded.",
         where="".join(f"\n    {problem}" for problem in problems),
-        expected=f"{remote.checksum}"
-        + (f", {remote.size_bytes:,} bytes" if remote.size_bytes else ""),
+        expected=remote.checksum + (f", {remote.size_bytes:,} bytes" if remote.size_bytes else ""),
         hint=hint,
     )
 
 
-class _Download:
-    """A downloader for pooch that keeps what has arrived and goes on from there."""
+def _size(part: Path) -> int:
+    """Return how many bytes an earlier try has left."""
+    return part.stat().st_size if part.is_file() else 0
 
-    def __init__(self, remote: Remote, part: Path, patience: Patience) -> None:
-        self._remote, self._part, self._patience = remote, part, patience
 
-    @property
-    def present(self) -> int:
-        """Bytes that an earlier try has left."""
-        return self._part.stat().st_size if self._part.is_file() else 0
+def _download(
+    url: str, output_file: str, _: Any, *, remote: Remote, part: Path, patience: Patience
+) -> None:
+    """Download for pooch, keeping what has arrived in a part and going on from there."""
+    import requests
 
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        import requests
-
-        headers = {"Accept-Encoding": "identity"}
-        if self._remote.text:
-            # Small, and addresses may differ in line ends.
-            self._part.unlink(missing_ok=True)
-        if start := self.present:
-            headers["Range"] = f"bytes={start}-"
-        silence = self._patience.silence_s
-        with requests.get(url, headers=headers, stream=True, timeout=silence) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
-                self._part.unlink()
-                raise requests.ConnectionError("the part that was here did not fit")
-            if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
-                raise _Final(f"status {response.status_code} {response.reason}")
-            response.raise_for_status()
-            if response.status_code != requests.codes.partial_content:
-                start = 0
-            total = self._expected(response, start)
-            self._receive(response, start, total)
-        if self._remote.text:
-            self._part.write_bytes(_normalise(self._part.read_bytes()))
-        self._part.replace(output_file)
-
-    def _expected(self, response: requests.Response, start: int) -> int | None:
-        """Return the size of the whole file, refusing another file before it is transferred."""
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length and length.isdigit() else None
-        known = self._remote.size_bytes
-        if known and total is not None and total != known:
+    headers = {"Accept-Encoding": "identity"}
+    if remote.text:
+        # Small, and addresses may differ in line ends.
+        part.unlink(missing_ok=True)
+    if start := _size(part):
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=patience.silence_s) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            part.unlink()
+            raise requests.ConnectionError("the part that was here did not fit")
+        if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
+            raise _Final(f"status {response.status_code} {response.reason}")
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            start = 0
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdigit() else remote.size_bytes
+        if remote.size_bytes and total != remote.size_bytes:
+            # Before it is transferred.
             raise _Final(f"it is another file: it has {total:,} bytes")
-        return total or known
-
-    def _receive(self, response: requests.Response, start: int, total: int | None) -> None:
-        import requests
-        import urllib3
-
-        progress = _Progress(self._remote.name, start, total)
-        done = window_start = start
-        window = time.monotonic()
-        # In bytes as they come: reading whole blocks would wait on a slow server unseen.
-        read = response.raw.read1
-        broken = False
-        with self._part.open("r+b" if start else "wb") as file:
+        with part.open("r+b" if start else "wb") as file:
             file.seek(start)
-            while True:
-                try:
-                    block = read(BLOCK)
-                except urllib3.exceptions.ReadTimeoutError:
-                    raise requests.Timeout(f"silent after {done:,} bytes") from None
-                except urllib3.exceptions.HTTPError:
-                    broken = True
-                    break
-                if not block:
-                    break
-                file.write(block)
-                done += len(block)
-                progress.report(done)
-                elapsed = time.monotonic() - window
-                if elapsed >= self._patience.silence_s:
-                    if (done - window_start) / elapsed < self._patience.slowest:
-                        rate = (done - window_start) / elapsed
-                        raise requests.Timeout(f"too slow: {rate:.0f} bytes a second")
-                    window, window_start = time.monotonic(), done
-        if broken or (total is not None and done != total):
-            whole = f" of {total:,}" if total else ""
-            raise requests.ConnectionError(f"it broke off after {done:,}{whole} bytes")
+            _receive(response.raw, file, start, total, name=remote.name, patience=patience)
+    if remote.text:
+        part.write_bytes(_normalise(part.read_bytes()))
+    part.replace(output_file)
 
 
-class _Progress:
-    """A line every ten seconds: share, rate and time left."""
+def _receive(
+    raw: Any, file: BinaryIO, start: int, total: int | None, *, name: str, patience: Patience
+) -> None:
+    """Write what arrives; every ten seconds, log how much, the rate and the time left."""
+    import urllib3
 
-    def __init__(self, name: str, start: int, total: int | None) -> None:
-        self._name, self._start, self._total = name, start, total
-        self._began = self._last = time.monotonic()
-
-    def report(self, done: int) -> None:
+    done = window_start = start
+    began = window = logged = time.monotonic()
+    whole = f" of {total:,}" if total else ""
+    # In bytes as they come: reading whole blocks would wait on a slow server unseen.
+    while True:
+        try:
+            block = raw.read1(BLOCK)
+        except urllib3.exceptions.ReadTimeoutError:
+            raise TimeoutError(f"silent after {done:,} bytes") from None
+        except urllib3.exceptions.HTTPError:
+            raise ConnectionError(f"it broke off after {done:,}{whole} bytes") from None
+        if not block:
+            break
+        file.write(block)
+        done += len(block)
         now = time.monotonic()
-        if now - self._last < INTERVAL:
-            return
-        self._last = now
-        rate = (done - self._start) / (now - self._began)
-        if self._total:
-            left = format_seconds((self._total - done) / rate)
-            share = f"{100 * done / self._total:.1f} % of {self._total / 1e6:,.0f} MB"
-            log.info("%s: %s, %.1f MB/s, %s left", self._name, share, rate / 1e6, left)
-        else:
-            log.info("%s: %.1f MB, %.1f MB/s", self._name, done / 1e6, rate / 1e6)
+        if now - logged >= INTERVAL:
+            logged = now
+            _log_progress(name, done, total, (done - start) / (now - began))
+        if now - window >= patience.silence_s:
+            rate = (done - window_start) / (now - window)
+            if rate < patience.slowest:
+                raise TimeoutError(f"too slow: {rate:.0f} bytes a second")
+            window, window_start = now, done
+    if total is not None and done != total:
+        raise ConnectionError(f"it broke off after {done:,}{whole} bytes")
+
+
+def _log_progress(name: str, done: int, total: int | None, rate: float) -> None:
+    share = (
+        f"{100 * done / total:.1f} % of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:.1f} MB"
+    )
+    left = f", {format_seconds((total - done) / rate)} left" if total else ""
+    log.info("%s: %s, %.1f MB/s%s", name, share, rate / 1e6, left)
 
 
 def _checksum(path: Path, remote: Remote) -> str:
@@ -282,17 +261,6 @@ def _checksum(path: Path, remote: Remote) -> str:
 
 def _normalise(content: bytes) -> bytes:
     return content.replace(b"\r", b"").rstrip(b"\n") + b"\n"
-
-
-def _check_space(folder: Path, needed: int, name: str) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(
-            f"there is no room for {name}: {free / 1e9:.1f} GB are free.",
-            where=str(folder.absolute()),
-            expected=f"{needed / 1e9:.1f} GB, and as much again to unpack it",
-            hint="make room, or set `downloads` to a folder on another disk.",
-        )
 
 
 def _reason(error: Exception) -> str:

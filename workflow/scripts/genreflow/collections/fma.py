@@ -11,8 +11,7 @@ import io
 import os
 import re
 import zipfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -123,21 +122,15 @@ def list_clips(folder: Path, annotations: Sequence[Annotation], *, name: str) ->
         The annotations are of another collection.
     """
     place = _collection_folder(folder, name)
-    subsets = SUBSETS[: 1 + ("fma_small", "fma_medium").index(name)] if name in EXACT else SUBSETS
-    clips = [
-        Clip(
-            row.track_id,
-            str(place / row.track_id[:3] / f"{row.track_id}.mp3"),
-            row.label,
-            row.group,
-            row.split,
-        )
-        for row in annotations
-        if row.label and row.subset in subsets
-    ]
+    subsets = SUBSETS[: 1 + EXACT.index(name)] if name in EXACT else SUBSETS
+    clips = []
+    for row in annotations:
+        if row.label and row.subset in subsets:
+            path = place / row.track_id[:3] / f"{row.track_id}.mp3"
+            clips.append(Clip(row.track_id, str(path), row.label, row.group, row.split))
     known = SMALL_LABELS if name == "fma_small" else LABELS
-    labels = Counter(clip.label for clip in clips)
-    if set(labels) != set(known) or (name in EXACT and len(clips) != CLIPS[name]):
+    labels = {clip.label for clip in clips}
+    if labels != set(known) or (name in EXACT and len(clips) != CLIPS[name]):
         raise UserError(
             f"the metadata has {len(clips)} clips of {name} in {len(labels)} genres.",
             where=_TRACKS,
@@ -255,7 +248,7 @@ def _clip_folders(place: Path) -> Iterator[Path]:
     )
 
 
-def _audio_files(place: Path) -> Iterable[tuple[str, Path]]:
+def _audio_files(place: Path) -> Iterator[tuple[str, Path]]:
     for folder in _clip_folders(place):
         for name in sorted(os.listdir(folder)):
             if match := _AUDIO_NAME.fullmatch(name.lower()):
@@ -269,7 +262,6 @@ def _is_audio(name: str) -> bool:
 
 
 def _subset(name: str) -> Collection:
-    official: Mapping[str, Mapping[str, int]] = {"official": OFFICIAL_CLIPS}
     return Collection(
         name=name,
         family="fma",
@@ -286,7 +278,7 @@ def _subset(name: str) -> Collection:
         read_checksums=partial(read_checksums, name=name),
         known_bad=BAD_CLIPS,
         refused={"fault_filtered": "the fault-filtered lists are of GTZAN"},
-        sizes=official if name == "fma_small" else {},
+        sizes={"official": OFFICIAL_CLIPS} if name == "fma_small" else {},
         licence=LICENCE,
         citations=CITATIONS,
     )

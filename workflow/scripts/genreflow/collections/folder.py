@@ -10,12 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shlex
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from genreflow.collections.manifest import check_labels, read_manifest
@@ -34,6 +36,9 @@ AUDIO_SUFFIXES = (
 #: (ID3 in WAV and AIFF, WMA).  The artist of the album comes first: guests differ from track to
 #: track.
 ARTIST_TAGS = ("albumartist", "TPE2", "WM/AlbumArtist", "artist", "TPE1", "Author")
+#: What no manifest can hold: surrogates, which stand for bytes that are no UTF-8, and carriage
+#: returns, which the csv module of Python 3.11 leaves unquoted and then reads as a line's end.
+UNWRITABLE = re.compile("[\r\ud800-\udfff]")
 LAYOUT = "a folder for each label, with that label's audio files in it at any depth"
 
 
@@ -81,7 +86,8 @@ def folder_clips(folder: Path, *, fallback: Path, planning: bool) -> list[Clip]:
             where=str(folder.absolute()),
             expected=LAYOUT,
         )
-    path = _existing(folder / MANIFEST, fallback)
+    # A broken link counts: whatever it is meant to lead to is the user's.
+    path = next((path for path in (folder / MANIFEST, fallback) if os.path.lexists(path)), None)
     if not planning:
         return read_manifest(path or folder / MANIFEST)
     found = find_audio(folder)
@@ -107,20 +113,21 @@ def find_audio(folder: Path) -> Found:
     Hidden files and folders are left out.  Links are followed, but to no folder twice within a
     label, so that a loop ends.
     """
-    files, loose, empty = [], [], []
-    top = _identity(str(folder))
-    for entry in _entries(str(folder)):
-        if _is_folder(entry):
-            below = list(_audio_below(entry.path, entry.name, {top}))
-            files += below
-            if not below:
-                empty.append(entry.name)
-        elif _is_audio(entry.name):
-            loose.append(entry.name)
-    return Found(files, loose, empty)
+    top: set[tuple[int, int]] = set()
+    _, names, loose = next(_walk(str(folder), top))
+    files = {
+        name: [
+            f"{Path(path).relative_to(folder).as_posix()}/{file}"
+            for path, _, found in _walk(os.path.join(folder, name), set(top))
+            for file in found
+        ]
+        for name in names
+    }
+    empty = [name for name in names if not files[name]]
+    return Found([*chain.from_iterable(files.values())], loose, empty)
 
 
-def unique_ids(files: Iterable[str], taken: Container[str] = ()) -> dict[str, str]:
+def unique_ids(files: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Return a track id for each file, not in ``taken``: its relative path without the suffix.
 
     Files that differ by the suffix alone keep it, and what is still alike is numbered.
@@ -128,16 +135,13 @@ def unique_ids(files: Iterable[str], taken: Container[str] = ()) -> dict[str, st
     files = sorted(files, key=lambda file: (tidy(file), file))
     shared = Counter(tidy(os.path.splitext(file)[0]) for file in files)
     ids: dict[str, str] = {}
-    used: set[str] = set()
+    used = set(taken)
     for file in files:
         stem, name = tidy(os.path.splitext(file)[0]), tidy(file)
-        track_id = stem if shared[stem] == 1 else name
-        number = 1
-        while track_id in used or track_id in taken:
-            track_id = name if number == 1 else f"{name} ({number})"
-            number += 1
-        used.add(track_id)
-        ids[file] = track_id
+        numbered = (f"{name} ({number})" for number in count(2))
+        candidates = chain([stem] if shared[stem] == 1 else [], [name], numbered)
+        ids[file] = next(track_id for track_id in candidates if track_id not in used)
+        used.add(ids[file])
     return ids
 
 
@@ -161,8 +165,7 @@ def read_artist(path: Path) -> str:
         return ""
     for key in ARTIST_TAGS:
         values = tags.get(key) if tags else None
-        artist = tidy(str(values[0])) if values else ""
-        if artist:
+        if values and (artist := tidy(str(values[0]))):
             return artist
     return ""
 
@@ -180,8 +183,7 @@ def append_new(folder: Path, path: Path) -> int:
     clips = _with_artists(folder, _clips(folder, files, {clip.track_id for clip in listed}))
     if not path.parent.samefile(folder):
         clips = _absolute(folder, clips)
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        text = handle.read()
+    text = path.read_bytes().decode("utf-8-sig")
     # The columns may be others by now, and in another order.
     header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")))]
     rows = io.StringIO()
@@ -193,28 +195,21 @@ def append_new(folder: Path, path: Path) -> int:
     return len(clips)
 
 
-def _existing(*paths: Path) -> Path | None:
-    # A broken link counts: whatever it is meant to lead to is the user's.
-    return next((path for path in paths if os.path.lexists(path)), None)
-
-
 def _start_manifest(folder: Path, found: Found, fallback: Path) -> Path:
     """Write a folder's manifest for the first time, and return its path."""
+    where = str(folder.absolute())
     if not found.files:
         raise UserError(
             "the folder has no audio in folders of its own; "
             f"it has {_some(found.empty + found.loose)}.",
-            where=str(folder.absolute()),
+            where=where,
             expected=f"{LAYOUT} ({' '.join(AUDIO_SUFFIXES)})",
         )
     clips = _clips(folder, found.files)
     # Refused before a tag is read or anything written.
-    check_labels(clips, where=f"{folder.absolute()}, with audio in {_some(labels(clips))}")
+    check_labels(clips, where=f"{where}, with audio in {_some(labels(clips))}")
     if found.empty:
-        _warn(
-            f"folders without audio, which give no label: {_some(found.empty)}.",
-            where=str(folder.absolute()),
-        )
+        _warn(f"folders without audio, which give no label: {_some(found.empty)}.", where=where)
     log.warning("%s: reading the tags of %d files, this once.", folder, len(clips))
     clips = _with_artists(folder, clips)
     path, hint = folder / MANIFEST, "edit it as you like: it is the collection from now on."
@@ -223,19 +218,18 @@ def _start_manifest(folder: Path, found: Found, fallback: Path) -> Path:
         path, hint = fallback, f"{hint} Copy it before you delete its folder."
         if problem := _write_new(_absolute(folder, clips), path):
             raise UserError(f"the manifest can't be written: {problem}.", where=str(path))
-    unknown = sum(not clip.group for clip in clips)
     _warn(
         f"{len(clips)} clips with {len(labels(clips))} labels are now listed in a manifest, "
-        f"{unknown} of them without an artist.",
+        f"{sum(not clip.group for clip in clips)} of them without an artist.",
         where=str(path),
         hint=hint,
     )
     return path
 
 
-def _clips(folder: Path, files: Sequence[str], taken: Container[str] = ()) -> list[Clip]:
+def _clips(folder: Path, files: Sequence[str], taken: Iterable[str] = ()) -> list[Clip]:
     """Return a clip for each file, by track id, with paths relative to the folder."""
-    unwritable = [file for file in files if not _is_writable(file)]
+    unwritable = [file for file in files if UNWRITABLE.search(file)]
     if unwritable:
         raise UserError(
             f"{len(unwritable)} names can't be written to a manifest: {_some(unwritable)}.",
@@ -243,16 +237,11 @@ def _clips(folder: Path, files: Sequence[str], taken: Container[str] = ()) -> li
             expected="UTF-8 without carriage returns",
             hint="rename the files or their folders.",
         )
-    ids = unique_ids(files, taken)
-    # Spaces around a value are removed from a manifest; "./" keeps those of a path.
-    clips = [
-        Clip(
-            ids[file],
-            file if file == file.strip() else f"./{file}",
-            tidy(file.partition("/")[0]),
-        )
-        for file in files
-    ]
+    clips = []
+    for file, track_id in unique_ids(files, taken).items():
+        # Spaces around a value are removed from a manifest; "./" keeps those of a path.
+        path = file if file == file.strip() else f"./{file}"
+        clips.append(Clip(track_id, path, tidy(file.partition("/")[0])))
     return sorted(clips, key=lambda clip: clip.track_id)
 
 
@@ -282,8 +271,7 @@ def _write_new(clips: Iterable[Clip], path: Path) -> str:
 
 
 def _warn_of_unlisted(folder: Path, found: Found, clips: Sequence[Clip], path: Path) -> None:
-    new = _unlisted(folder, found.files, clips)
-    if new:
+    if new := _unlisted(folder, found.files, clips):
         command = shlex.join(
             ["python", "-m", "genreflow.collections.folder", str(folder), str(path)]
         )
@@ -292,8 +280,7 @@ def _warn_of_unlisted(folder: Path, found: Found, clips: Sequence[Clip], path: P
             where=str(path),
             hint=f"to add them: PYTHONPATH=workflow/scripts {command}",
         )
-    loose = _unlisted(folder, found.loose, clips)
-    if loose:
+    if loose := _unlisted(folder, found.loose, clips):
         _warn(
             f"{len(loose)} audio files are in no label's folder and are left out: {_some(loose)}.",
             where=str(folder.absolute()),
@@ -307,59 +294,37 @@ def _unlisted(folder: Path, files: Iterable[str], clips: Iterable[Clip]) -> list
     return [file for file in files if os.path.normpath(f"{top}/{file}") not in listed]
 
 
-def _audio_below(path: str, name: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    """Yield the audio in a folder at any depth, as paths that start with ``name``."""
-    identity = _identity(path)
-    if identity in seen:
-        return
-    seen.add(identity)
-    for entry in _entries(path):
-        if _is_folder(entry):
-            yield from _audio_below(entry.path, f"{name}/{entry.name}", seen)
-        elif _is_audio(entry.name):
-            yield f"{name}/{entry.name}"
+def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each folder with the folders and the audio in it that are not hidden, by name.
 
+    Folders in ``seen`` are left out, and those that are yielded are added to it.
+    """
 
-def _entries(path: str) -> list[os.DirEntry[str]]:
-    """Return what is in a folder and not hidden, by name."""
+    def fail(error: OSError) -> None:
+        raise error
+
     try:
-        with os.scandir(path) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        for path, folders, files in os.walk(top, onerror=fail, followlinks=True):
+            status = os.stat(path)
+            identity = (status.st_dev, status.st_ino)
+            if identity in seen:
+                folders.clear()
+                continue
+            seen.add(identity)
+            # What stays in this list is walked next.
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            audio = [name for name in files if name.lower().endswith(AUDIO_SUFFIXES)]
+            yield path, folders, sorted(name for name in audio if not name.startswith("."))
     except OSError as error:
-        raise UserError(f"the folder can't be read: {error.strerror}.", where=path) from None
-    return sorted(visible, key=lambda entry: entry.name)
+        raise UserError(
+            f"the folder can't be read: {error.strerror}.", where=str(error.filename)
+        ) from None
 
 
-def _identity(path: str) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        raise UserError(f"the folder can't be read: {error.strerror}.", where=path) from None
-    return status.st_dev, status.st_ino
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    # Only a link costs a call of the system; isdir() is False for one that leads nowhere.
-    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
-
-
-def _is_audio(name: str) -> bool:
-    return name.lower().endswith(AUDIO_SUFFIXES)
-
-
-def _is_writable(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    # The csv module of Python 3.11 leaves it unquoted, and then reads a line's end.
-    return "\r" not in name
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
+def _some(names: Sequence[str]) -> str:
     """Return the first names, quoted and escaped where needed, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(map(repr, names[:most])) or "nothing") + more
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (", ".join(map(repr, names[:5])) or "nothing") + more
 
 
 def _warn(found: str, *, where: str, hint: str = "") -> None:

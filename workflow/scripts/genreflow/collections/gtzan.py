@@ -67,8 +67,7 @@ def find_files(folder: Path) -> dict[str, Path]:
     UserError
         The folder doesn't exist, is not GTZAN's, or holds clips twice.
     """
-    place = _collection_folder(folder)
-    genres = _genre_folders(place)
+    place, genres = _collection_folder(folder)
     files = one_file_a_clip(
         _audio_files(genres),
         where=place,
@@ -98,8 +97,7 @@ def list_clips(folder: Path, annotations: Sequence[Annotation]) -> list[Clip]:
         From `read_lists`, or empty; a clip without one has neither group nor split.
     """
     files = find_files(folder)
-    place = _collection_folder(folder)
-    genres = _genre_folders(place)
+    place, genres = _collection_folder(folder)
     known = {annotation.track_id: annotation for annotation in annotations}
     # A missing clip would be named as most of the others are.
     suffix = Counter(path.suffix for path in files.values()).most_common(1)[0][0]
@@ -209,38 +207,28 @@ def _verified_lines(folder: Path, remote: Remote) -> list[str]:
     return path.read_text(encoding="utf-8").rstrip("\n").split("\n")
 
 
-def _collection_folder(root: Path) -> Path:
-    """Return the folder that holds the genres' folders."""
-    expected = "the unpacked archive: genre folders from blues to rock, or a folder of them"
-    hint = f"unpack {GTZAN_ARCHIVE.name} and give the folder that it made."
-    if not root.is_dir():
-        raise UserError(
-            f"the folder of GTZAN {'is a file' if root.is_file() else 'does not exist'}.",
-            where=str(root),
-            expected=expected,
-            hint=hint,
-        )
-    found = [
-        folder
-        for folder in (root, *(root / name for name in _SUBFOLDERS))
-        if _genre_folders(folder)
-    ]
-    if not found:
-        held = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
-        raise UserError(
-            f"the folder has no genre of GTZAN; it has {held}.",
-            where=str(root),
-            expected=expected,
-            hint=hint,
-        )
+def _collection_folder(root: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """Return the folder that holds the genres' folders, and these by genre."""
+    folders = [root, *(root / name for name in _SUBFOLDERS)]
+    found = [(folder, genres) for folder in folders if (genres := _genre_folders(folder))]
     if len(found) > 1:
         raise UserError(
             f"the folder holds GTZAN {len(found)} times.",
-            where=", ".join(str(folder) for folder in found),
+            where=", ".join(str(folder) for folder, _ in found),
             expected="one copy",
             hint="give the folder of the one to use.",
         )
-    return found[0]
+    if found:
+        return found[0]
+    held = ", ".join(sorted(path.name for path in root.glob("*"))[:5]) or "nothing"
+    raise UserError(
+        f"the folder has no genre of GTZAN; it has {held}."
+        if root.is_dir()
+        else f"the folder of GTZAN {'is a file' if root.is_file() else 'does not exist'}.",
+        where=str(root),
+        expected="the unpacked archive: genre folders from blues to rock, or a folder of them",
+        hint=f"unpack {GTZAN_ARCHIVE.name} and give the folder that it made.",
+    )
 
 
 def _genre_folders(folder: Path) -> dict[str, list[Path]]:

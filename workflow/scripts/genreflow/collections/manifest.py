@@ -100,15 +100,11 @@ def check_labels(clips: Sequence[Clip], *, where: str) -> None:
         )
     for label, count in sorted(counts.items()):
         if count < 2:
+            close = difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+            typo = f"; is it a typing error of {close[0]}?" if close else "."
             raise UserError(
                 f"label {label!r} has one clip.",
                 where=where,
                 expected="at least two clips a label",
-                hint="add clips or leave the label out; is it a typing error of "
-                + " or ".join(
-                    difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
-                )
-                + "?"
-                if difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
-                else "add clips or leave the label out.",
+                hint=f"add clips or leave the label out{typo}",
             )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from genreflow.files.clips import Clip
 
@@ -23,11 +24,6 @@ def number_of_shards(clips: int) -> int:
     while clips > min(max(128, -(-clips // 64)), 448) * number:
         number *= 2
     return number
-
-
-def shard_names(number: int) -> list[str]:
-    """Return the names of so many shards, in their order."""
-    return [f"{index:03d}-of-{number:03d}" for index in range(number)]
 
 
 def number_in_name(shard: str) -> int:
@@ -49,7 +45,9 @@ def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, l
     """
     number = pinned or number_of_shards(len(clips))
     while True:
-        shards: dict[str, list[Clip]] = {name: [] for name in shard_names(number)}
+        shards: dict[str, list[Clip]] = {
+            f"{index:03d}-of-{number:03d}": [] for index in range(number)
+        }
         for clip in clips:
             shards[shard_of(clip.track_id, number)].append(clip)
         if pinned or max(map(len, shards.values())) <= LARGEST_SHARD:
@@ -64,12 +62,10 @@ def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
     """
     digest = hashlib.sha256()
     for clip in clips:
-        state: tuple[int, ...] = ()
+        state: list[int] = []
         if files:
-            try:
+            with suppress(OSError):
                 status = os.stat(clip.path)
-                state = (status.st_size, status.st_mtime_ns)
-            except OSError:
-                pass
+                state = [status.st_size, status.st_mtime_ns]
         digest.update(json.dumps([clip.track_id, clip.path, *state]).encode() + b"\n")
     return digest.hexdigest()[:16]

@@ -9,18 +9,15 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from genreflow.errors import UserError
 from genreflow.jobs.job import log
 from genreflow.jobs.progress import INTERVAL, format_seconds
-
-if TYPE_CHECKING:
-    pass
 
 
 def unpack(archive: Path, folder: Path, *, wanted: Callable[[str], bool]) -> list[str]:
@@ -45,17 +42,16 @@ def unpack(archive: Path, folder: Path, *, wanted: Callable[[str], bool]) -> lis
     names = []
     began = last = time.monotonic()
     try:
-        with _open_archive(archive) as entries:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(staging, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(staging, ignore_errors=True)
+        with closing(_entries(archive)) as entries:
             for entry in entries:
                 _refuse_hostile(entry, archive)
                 # "./genres/..." and "genres/..." are one name.
                 name = str(PurePosixPath(entry.name))
-                if not entry.is_file or not wanted(name):
-                    continue
-                _place(entry, staging, folder / name)
-                names.append(name)
+                if entry.is_file and wanted(name):
+                    _place(entry, staging, folder / name)
+                    names.append(name)
                 if time.monotonic() - last >= INTERVAL:
                     last = time.monotonic()
                     log.info("%s: %d files unpacked", archive.name, len(names))
@@ -89,11 +85,21 @@ class _Entry:
     extract: Callable[[Path], object]
 
 
-@contextmanager
-def _open_archive(path: Path) -> Iterator[Iterator[_Entry]]:
+def _entries(path: Path) -> Generator[_Entry, None, None]:
+    """Yield the entries of an archive that is open until the next one is asked for."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            yield (_zip_entry(archive, info) for info in archive.infolist())
+            for info in archive.infolist():
+                # The upper half has the mode where Unix made the archive, and is 0 elsewhere.
+                mode = info.external_attr >> 16
+                yield _Entry(
+                    # As the archive has it: zipfile mends some, and it must be refused instead.
+                    name=info.orig_filename,
+                    size=info.file_size,
+                    is_file=not info.is_dir() and stat.S_IFMT(mode) in (0, stat.S_IFREG),
+                    is_folder=info.is_dir(),
+                    extract=partial(archive.extract, info),
+                )
     elif not hasattr(tarfile, "data_filter"):
         raise UserError(
             f"Python {platform.python_version()} can't unpack a tar archive safely.",
@@ -104,30 +110,14 @@ def _open_archive(path: Path) -> Iterator[Iterator[_Entry]]:
     else:
         # One pass: going back in a compressed tar unpacks it again from its start.
         with tarfile.open(path, "r|*") as archive:
-            yield (_tar_entry(archive, member) for member in archive)
-
-
-def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Entry:
-    # The upper half has the mode where Unix made the archive, and is 0 elsewhere.
-    mode = info.external_attr >> 16
-    return _Entry(
-        # The name as the archive has it: zipfile mends some, and it must be refused instead.
-        name=info.orig_filename,
-        size=info.file_size,
-        is_file=not info.is_dir() and stat.S_IFMT(mode) in (0, stat.S_IFREG),
-        is_folder=info.is_dir(),
-        extract=lambda folder: archive.extract(info, folder),
-    )
-
-
-def _tar_entry(archive: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
-    return _Entry(
-        name=member.name,
-        size=member.size,
-        is_file=member.isreg(),
-        is_folder=member.isdir(),
-        extract=lambda folder: archive.extract(member, folder, filter="data"),
-    )
+            for member in archive:
+                yield _Entry(
+                    name=member.name,
+                    size=member.size,
+                    is_file=member.isreg(),
+                    is_folder=member.isdir(),
+                    extract=partial(archive.extract, member, filter="data"),
+                )
 
 
 def _refuse_hostile(entry: _Entry, archive: Path) -> None:

@@ -100,15 +100,12 @@ def compute_fingerprint(
     window = _frames(PARAMETERS["window_seconds"], sample_rate, hop)
     step = step_frames(sample_rate=sample_rate, hop=hop)
     edges = _band_edges(sample_rate=sample_rate, n_fft=n_fft)
-    none = np.zeros(
-        fingerprint_shape(magnitude.shape[1], sample_rate=sample_rate, hop=hop), np.int8
-    )
-    power = np.add.reduceat(
-        np.square(magnitude[: edges[-1]].astype(np.float64)), edges[:-1], axis=0
-    )
+    power = np.square(magnitude[: edges[-1]], dtype=np.float64)
+    power = np.add.reduceat(power, edges[:-1], axis=0)
     # Mean square of a signal from its one-sided spectrum under a Hann window (Parseval).
     audible = power.sum(axis=0) > 10 ** (SILENT_DB / 10) * 3 / 16 * n_fft**2
     valid = np.asarray(np.lib.stride_tricks.sliding_window_view(audible, window)[::step].all(1))
+    none = np.zeros((len(power), len(valid)), np.int8)
     if not valid.any():
         return none
     # A tapered window, so that a shift by half a step changes little.
@@ -175,16 +172,13 @@ def align(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
     int
         Lag in frames, at most half a clip either way.
     """
-    frames = one.shape[1]
-    size = _transform_size(frames)
-    product = np.conj(scipy.fft.rfft(one.astype(np.float64), size)) * scipy.fft.rfft(
-        other.astype(np.float64), size
-    )
-    sums = np.rint(scipy.fft.irfft(product.sum(axis=0), size))
-    # From the smallest shift on, so that the first of equals is the smallest.
-    lags = sorted(range(-(frames // 2), frames // 2 + 1), key=lambda lag: (abs(lag), lag))
-    best = max(lags, key=lambda lag: sums[lag])
-    norms = [int(np.square(part.astype(np.int64)).sum()) for part in (one, other)]
+    size = _transform_size(one.shape[1])
+    left, right = (scipy.fft.rfft(part.astype(np.float64), size) for part in (one, other))
+    sums = np.rint(scipy.fft.irfft((np.conj(left) * right).sum(axis=0), size))
+    longest = one.shape[1] // 2
+    # Of equals the smallest shift, and of its two directions the earlier one.
+    best = max(range(-longest, longest + 1), key=lambda lag: (sums[lag], -abs(lag), -lag))
+    norms = [int(np.square(part, dtype=np.int64).sum()) for part in (one, other)]
     return float(sums[best] / np.sqrt(norms[0] * norms[1])), best
 
 

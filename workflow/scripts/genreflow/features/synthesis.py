@@ -24,14 +24,12 @@ from numpy.typing import NDArray
 TIMBRES: Final = ("dull", "bright")
 RHYTHMS: Final = ("even", "clustered")
 BALANCES: Final = ("tonal", "percussive")
+_CLASSES: Final = tuple(product(TIMBRES, RHYTHMS, BALANCES))
 
 ONSETS_PER_BAR: Final = 8
 
 # Onsets in sixteenths of a bar of four beats.
-_PATTERNS: Final = {
-    "even": (0, 2, 4, 6, 8, 10, 12, 14),
-    "clustered": (0, 1, 2, 3, 8, 9, 10, 11),
-}
+_PATTERNS: Final = {"even": (0, 2, 4, 6, 8, 10, 12, 14), "clustered": (0, 1, 2, 3, 8, 9, 10, 11)}
 _TEMPO_BPM: Final = (95.0, 125.0)
 
 # Within a cluster onsets are at least 120 ms apart (a sixteenth at 125 bpm). A sound with its
@@ -124,23 +122,22 @@ def clip_table(*, seeds: Sequence[int], artists: int) -> list[PlantedClip]:
     if len(set(seeds)) != len(seeds) or any(seed < 0 for seed in seeds):
         raise ValueError(f"seeds = {list(seeds)}, expected distinct integers >= 0")
     table = []
-    for seed, artist in product(seeds, range(artists)):
+    for seed, artist, (timbre, rhythm, balance) in product(seeds, range(artists), _CLASSES):
         group = f"s{seed}-a{artist:02d}"
-        for timbre, rhythm, balance in product(TIMBRES, RHYTHMS, BALANCES):
-            label = class_label(timbre=timbre, rhythm=rhythm, balance=balance)
-            table.append(
-                PlantedClip(
-                    track_id=f"{group}-{label}",
-                    label=label,
-                    group=group,
-                    split=_SPLITS[artist % len(_SPLITS)],
-                    timbre=timbre,
-                    rhythm=rhythm,
-                    balance=balance,
-                    seed=seed,
-                    artist=artist,
-                )
+        label = class_label(timbre=timbre, rhythm=rhythm, balance=balance)
+        table.append(
+            PlantedClip(
+                track_id=f"{group}-{label}",
+                label=label,
+                group=group,
+                split=_SPLITS[artist % len(_SPLITS)],
+                timbre=timbre,
+                rhythm=rhythm,
+                balance=balance,
+                seed=seed,
+                artist=artist,
             )
+        )
     return table
 
 
@@ -177,30 +174,19 @@ def synthesise_clip(clip: PlantedClip, *, sample_rate: int, seconds: float) -> N
         )
     rng = _clip_generator(clip)
     artist = _draw_artist(clip, sample_rate=sample_rate)
-    onsets = _draw_onsets(clip, rng, seconds=seconds)
     tone_gain, burst_gain = _BALANCE_GAINS[clip.balance]
 
     n_sound = round(_TONE_SECONDS * sample_rate)
+    pluck = _envelope(artist.decay_seconds, n_samples=n_sound, sample_rate=sample_rate)
+    click = _envelope(_BURST_DECAY_SECONDS, n_samples=n_sound, sample_rate=sample_rate)
     mix = np.zeros(n_samples + 2 * n_sound)
-    for onset in onsets:
+    for onset in _draw_onsets(clip, rng, seconds=seconds):
         # One sound of margin on the left: the first onset may lie before the clip.
         start = n_sound + round(onset * sample_rate)
-        tone = _tone(
-            _draw_pitch(rng),
-            timbre=clip.timbre,
-            rng=rng,
-            n_samples=n_sound,
-            sample_rate=sample_rate,
-        )
+        tone = _draw_tone(rng, clip.timbre, n_samples=n_sound, sample_rate=sample_rate)
         burst = rng.standard_normal(n_sound)
-        mix[start : start + n_sound] += tone_gain * tone * _envelope(
-            artist.decay_seconds, n_samples=n_sound, sample_rate=sample_rate
-        ) + burst_gain * burst * _envelope(
-            _BURST_DECAY_SECONDS, n_samples=n_sound, sample_rate=sample_rate
-        )
-    drone = _tone(
-        _draw_pitch(rng), timbre=clip.timbre, rng=rng, n_samples=mix.size, sample_rate=sample_rate
-    )
+        mix[start : start + n_sound] += tone_gain * tone * pluck + burst_gain * burst * click
+    drone = _draw_tone(rng, clip.timbre, n_samples=mix.size, sample_rate=sample_rate)
     mix += tone_gain * _DRONE_GAIN * drone
     mix += _BACKGROUND_GAIN * rng.standard_normal(mix.size)
 
@@ -217,8 +203,7 @@ def onset_times(clip: PlantedClip, *, seconds: float) -> NDArray[np.float64]:
 
 
 def _clip_generator(clip: PlantedClip) -> np.random.Generator:
-    classes = list(product(TIMBRES, RHYTHMS, BALANCES))
-    index = classes.index((clip.timbre, clip.rhythm, clip.balance))
+    index = _CLASSES.index((clip.timbre, clip.rhythm, clip.balance))
     return np.random.default_rng([_CLIP_STREAM, clip.seed, clip.artist, index])
 
 
@@ -232,8 +217,7 @@ def _draw_artist(clip: PlantedClip, *, sample_rate: int) -> _Artist:
     room[0] = 1.0
     delays = rng.uniform(0.2, 1.0, size=4)
     gains = rng.uniform(0.05, 0.2, size=4) * rng.choice([-1.0, 1.0], size=4)
-    for delay, gain in zip(delays, gains, strict=True):
-        room[int(delay * (room.size - 1))] += gain
+    np.add.at(room, (delays * (room.size - 1)).astype(int), gains)
     return _Artist(equaliser_db=equaliser_db, room=room, decay_seconds=decay_seconds, level=level)
 
 
@@ -249,16 +233,12 @@ def _draw_onsets(
     return times[(times >= -_TONE_SECONDS) & (times < seconds)]
 
 
-def _draw_pitch(rng: np.random.Generator) -> float:
-    """Draw a fundamental in Hz, uniform in log frequency."""
-    low, high = np.log(_PITCH_HZ)
-    return float(np.exp(rng.uniform(low, high)))
-
-
-def _tone(
-    pitch: float, *, timbre: str, rng: np.random.Generator, n_samples: int, sample_rate: int
+def _draw_tone(
+    rng: np.random.Generator, timbre: str, *, n_samples: int, sample_rate: int
 ) -> NDArray[np.float64]:
-    """Render a steady tone of unit root mean square, shape (n_samples,)."""
+    """Render a steady tone of unit root mean square, shape (n_samples,), at a random pitch."""
+    # Uniform in log frequency.
+    pitch = float(np.exp(rng.uniform(*np.log(_PITCH_HZ))))
     partials = np.arange(1, min(_MAX_PARTIALS, int(0.45 * sample_rate / pitch)) + 1)
     amplitudes = partials ** -_SLOPES[timbre]
     amplitudes *= np.sqrt(2.0 / np.sum(amplitudes**2))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +79,19 @@ class Job:
         return dict(zip(map(self.path, names), layouts, strict=True))
 
 
-def run(main: Callable[[Job], None], arguments: Sequence[str] | None = None) -> None:
+def run(script: str, arguments: Sequence[str]) -> None:
     """Run a script's ``main``: log to its file and to the terminal, and end with a clear message.
 
     A `UserError` ends the process with its message and status 1; the traceback of anything else
     goes to the log.
     """
-    job = Job(sys.argv[1:] if arguments is None else arguments)
-    name = Path(sys.argv[0]).stem
-    _configure(name, job.log_path)
+    job = Job(arguments)
+    _configure(script, job.log_path)
     log.debug("genreflow %s, Python %s", __version__, platform.python_version())
     log.debug("parameters %s", json.dumps(job.params, sort_keys=True))
     started = time.monotonic()
     try:
-        main(job)
+        importlib.import_module(script).main(job)
     except UserError as error:
         log.error("Error: %s", error)
         sys.exit(1)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 
 from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
 from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
-from genreflow.plan.schema import AnyDataset, Config, Experiment, Settings
+from genreflow.plan.schema import Config, Settings
 from genreflow.systems import EXPERTS, required_networks
 
 
 def check_settings(settings: Settings, dataset: str) -> None:
     """Refuse values that contradict each other, naming both."""
     where = f"the settings of dataset `{dataset}`"
-    stft, audio, mel, window = (
-        settings.stft,
-        settings.audio,
-        settings.mel,
-        settings.cepstral_modulation,
-    )
+    stft, audio, mel = settings.stft, settings.audio, settings.mel
+    kernel, delta_width = settings.hpss.kernel, settings.mfcc.delta_width
+    window, experts = settings.cepstral_modulation.window_frames, settings.mixer.experts
 
     def refuse(found: str, hint: str) -> None:
         raise UserError(found, where=where, hint=hint)
@@ -41,40 +39,31 @@ def check_settings(settings: Settings, dataset: str) -> None:
             f"mfcc.n_mfcc = {settings.mfcc.n_mfcc} exceeds mel.n_mels = {mel.n_mels}.",
             "a DCT of the bands gives at most as many coefficients.",
         )
-    for key, value in (
-        ("hpss.kernel", settings.hpss.kernel),
-        ("mfcc.delta_width", settings.mfcc.delta_width),
-    ):
+    for key, value in (("hpss.kernel", kernel), ("mfcc.delta_width", delta_width)):
         if value % 2 == 0:
             refuse(
                 f"{key} = {value} is even.", "the filter is centred on a frame: use an odd length."
             )
-    _, frames = clip_shape("stft", settings)
-    if settings.mfcc.delta_width > frames:
+    for feature, key, value in (
+        ("stft", "mfcc.delta_width", delta_width),
+        ("cepstrogram", "cepstral_modulation.window_frames", window),
+    ):
+        _, frames = clip_shape(feature, settings)
+        if value > frames:
+            refuse(
+                f"{key} = {value} exceeds the {frames} frames of audio.clip_seconds = "
+                f"{audio.clip_seconds:g}.",
+                "use longer clips or a shorter window.",
+            )
+    if window % 2:
         refuse(
-            f"mfcc.delta_width = {settings.mfcc.delta_width} exceeds the "
-            f"{frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
-            "use longer clips.",
-        )
-    _, frames = clip_shape("cepstrogram", settings)
-    if window.window_frames > frames:
-        refuse(
-            f"cepstral_modulation.window_frames = {window.window_frames} exceeds the "
-            f"{frames} frames of audio.clip_seconds = {audio.clip_seconds:g}.",
-            "use longer clips or a shorter window.",
-        )
-    if window.window_frames % 2:
-        refuse(
-            f"cepstral_modulation.window_frames = {window.window_frames} is odd.",
+            f"cepstral_modulation.window_frames = {window} is odd.",
             "the modulation spectrum ends at T / 2: use an even window.",
         )
     if len(set(settings.seeds)) != len(settings.seeds):
         refuse(f"seeds = {settings.seeds} repeats a seed.", "each seed is one run.")
-    if len(set(settings.mixer.experts)) != len(settings.mixer.experts):
-        refuse(
-            f"mixer.experts = {settings.mixer.experts} repeats an expert.",
-            "each expert has one weight.",
-        )
+    if len(set(experts)) != len(experts):
+        refuse(f"mixer.experts = {experts} repeats an expert.", "each expert has one weight.")
 
 
 def check_experiments(config: Config) -> None:
@@ -82,15 +71,23 @@ def check_experiments(config: Config) -> None:
     for index, experiment in enumerate(config.experiments):
         where = f"config, experiments[{index}]"
         if experiment.dataset not in config.datasets:
-            close = difflib.get_close_matches(experiment.dataset, list(config.datasets), n=1)
-            raise UserError(
-                f"dataset `{experiment.dataset}` is not among the datasets.",
-                where=where,
-                expected="one of " + ", ".join(config.datasets),
-                hint=f"did you mean `{close[0]}`?" if close else "",
-            )
+            found = f"dataset `{experiment.dataset}` is not among the datasets."
+            raise not_one_of(found, experiment.dataset, config.datasets, where=where)
         dataset = config.datasets[experiment.dataset]
-        _check_source(experiment, dataset, where)
+        partition = experiment.partition
+        lists, is_fma = getattr(dataset, "lists", None), dataset.source.startswith("fma")
+        for published, there, expected in (
+            (FAULT_FILTERED, lists, "`source: gtzan`, without `lists: null`"),
+            (OFFICIAL, is_fma, "`source: fma_small`, or another subset of FMA"),
+        ):
+            if partition.startswith(published) and not there:
+                raise UserError(
+                    f"partition `{partition}` of dataset `{experiment.dataset}` has no lists.",
+                    where=where,
+                    expected=expected,
+                    hint="lists of your own go into a manifest's column `split`: "
+                    "`partition: split`.",
+                )
         settings = config.settings(experiment.dataset)
         for expert in required_networks(experiment.systems, settings.mixer.experts):
             if expert in EXPERTS and settings.expert_pools(expert) is None:
@@ -104,21 +101,14 @@ def check_experiments(config: Config) -> None:
                 )
 
 
-def _check_source(experiment: Experiment, dataset: AnyDataset, where: str) -> None:
-    """Refuse a partition that is a published list of another collection."""
-    found = f"partition `{experiment.partition}` of dataset `{experiment.dataset}` has no lists."
-    hint = "lists of your own go into a manifest's column `split`: `partition: split`."
-    if experiment.partition.startswith(FAULT_FILTERED) and not getattr(dataset, "lists", None):
-        raise UserError(
-            found,
-            where=where,
-            expected="`source: gtzan`, without `lists: null`",
-            hint=hint,
-        )
-    if experiment.partition.startswith(OFFICIAL) and not dataset.source.startswith("fma"):
-        raise UserError(
-            found,
-            where=where,
-            expected="`source: fma_small`, or another subset of FMA",
-            hint=hint,
-        )
+def not_one_of(
+    found: str, given: str, choices: Collection[str], *, where: str, cutoff: float = 0.6
+) -> UserError:
+    """Return an error that names the choices, and the one that was probably meant."""
+    close = difflib.get_close_matches(given, choices, n=1, cutoff=cutoff)
+    return UserError(
+        found,
+        where=where,
+        expected="one of " + ", ".join(choices),
+        hint=f"did you mean `{close[0]}`?" if close else "",
+    )

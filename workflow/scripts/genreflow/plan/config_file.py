@@ -10,12 +10,11 @@ import json
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic.fields import FieldInfo
 
-from genreflow.plan.schema import Config, Section, Settings
+from genreflow.plan.schema import Config, Section
 
 HEADER = """\
 # Every key of genreflow with its default.  Don't edit it for your own music: write a second file
@@ -62,16 +61,13 @@ experiments:
 def render_config() -> str:
     """Return the documented default configuration as YAML."""
     lines = [HEADER]
-    for name, field in Settings.model_fields.items():
+    for name, field in Config.model_fields.items():
         value = field.default
         if isinstance(value, Section):
             lines.append(f"\n# {(type(value).__doc__ or '').strip()}\n{name}:")
             for key, inner in type(value).model_fields.items():
                 lines += _entry(key, inner, "  ")
-        else:
-            lines += ["", *_entry(name, field, "")]
-    for name, field in Config.model_fields.items():
-        if name not in {*Settings.model_fields, *yaml.safe_load(DEMO)}:
+        elif name not in yaml.safe_load(DEMO):
             lines += ["", *_entry(name, field, "")]
     return "\n".join(lines) + "\n" + DEMO
 
@@ -81,27 +77,16 @@ def render_schema() -> str:
     return json.dumps(Config.model_json_schema(), indent=2) + "\n"
 
 
-def _yaml(value: Any) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True)
-    return text.replace("\n...", "").strip()
-
-
 def _entry(key: str, field: FieldInfo, indent: str) -> list[str]:
-    comment = textwrap.wrap((field.description or "") + _choices(field), 94, break_on_hyphens=False)
-    return [f"{indent}# {line}" for line in comment] + [f"{indent}{key}: {_yaml(field.default)}"]
-
-
-def _choices(field: FieldInfo) -> str:
-    choices: tuple[Any, ...] = getattr(field.annotation, "__args__", ())
-    texts = [choice for choice in choices if isinstance(choice, str)]
-    return f" [{' | '.join(texts)}]" if texts else ""
+    choices = [name for name in getattr(field.annotation, "__args__", ()) if isinstance(name, str)]
+    comment = (field.description or "") + (f" [{' | '.join(choices)}]" if choices else "")
+    lines = textwrap.wrap(comment, 94, break_on_hyphens=False)
+    value = yaml.safe_dump(field.default, default_flow_style=True).replace("\n...", "").strip()
+    return [f"{indent}# {line}" for line in lines] + [f"{indent}{key}: {value}"]
 
 
 #: What is written, by path in the repository.
-FILES = {
-    "config/config.yaml": render_config,
-    "config/schema.json": render_schema,
-}
+FILES = {"config/config.yaml": render_config, "config/schema.json": render_schema}
 
 
 def main() -> None:

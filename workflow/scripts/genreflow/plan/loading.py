@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from genreflow.errors import UserError
-from genreflow.plan.checks import check_experiments, check_settings
+from genreflow.plan.checks import check_experiments, check_settings, not_one_of
 from genreflow.plan.schema import SOURCES, Config, Experiment, Settings, merge
 
 
@@ -26,10 +26,8 @@ def load(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
     UserError
         An unknown key, a value out of range, or two values that contradict each other.
     """
-    merged = merge(defaults, overrides)
-    for block in ("datasets", "experiments"):
-        if block in overrides:
-            merged[block] = overrides[block]
+    blocks = {"datasets", "experiments"} & overrides.keys()
+    merged = merge(defaults, overrides) | {block: overrides[block] for block in blocks}
     if "datasets" in overrides and "experiments" not in overrides:
         raise UserError(
             "datasets are given without experiments.",
@@ -47,9 +45,7 @@ def load(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
 
 def canonical(value: Any) -> str:
     """Return JSON that is equal exactly when the values are: sorted keys, no spaces."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -74,56 +70,36 @@ def _validate(model: type[Any], data: Mapping[str, Any], where: str) -> Any:
 def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserError:
     key, value = ".".join(path), first["input"]
     if first["type"] == "extra_forbidden":
-        known = list(_known_keys(model, first["loc"]))
-        close = difflib.get_close_matches(path[-1], known, n=1)
-        return UserError(
-            f"unknown key `{key}`.",
-            where=where,
-            expected="one of " + ", ".join(known),
-            hint=f"did you mean `{close[0]}`?" if close else "",
-        )
+        known = _known_keys(model, first["loc"])
+        return not_one_of(f"unknown key `{key}`.", path[-1], known, where=where)
     if first["type"] == "literal_error":
         choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
-        return UserError(
-            f"`{key}` is {value!r}.",
-            where=where,
-            expected="one of " + ", ".join(choices),
-            hint=f"did you mean `{close[0]}`?" if close else "",
-        )
+        found = f"`{key}` is {value!r}."
+        return not_one_of(found, str(value), choices, where=where, cutoff=0.5)
     if first["type"] == "missing":
         return UserError(f"`{key}` is missing.", where=where)
     if first["type"].startswith("union_tag"):
-        return UserError(
-            f"`{key}.source` is {value.get('source') if isinstance(value, dict) else value!r}.",
-            where=where,
-            expected="one of " + ", ".join(SOURCES),
-        )
-    shown = (
-        value if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
-    )
+        source = value.get("source") if isinstance(value, dict) else value
+        found = f"`{key}.source` is {source!r}."
+        return not_one_of(found, str(source), SOURCES, where=where)
+    shown = value if isinstance(value, str | int | float | None) else type(value).__name__
     return UserError(f"`{key}` is {shown!r}: {first['msg'].lower()}.", where=where)
 
 
-def _known_keys(model: type[Any], place: Sequence[str | int]) -> Iterator[str]:
-    """Yield the keys that are allowed beside the last one of pydantic's ``place``."""
-    fields: Any = model.model_fields
-    for part in place[:-1]:
-        if part == "datasets":
-            fields = SOURCES[str(place[2])].model_fields
-            break
-        if part == "experiments":
-            fields = Experiment.model_fields
-            break
-        annotation = fields[part].annotation if part in fields else None
-        fields = getattr(annotation, "model_fields", {})
-    yield from fields
+def _known_keys(model: type[Any], place: Sequence[str | int]) -> list[str]:
+    """Return the keys that are allowed beside the last one of pydantic's ``place``."""
+    block: Any = place[0]
+    if len(place) == 1:
+        kind: Any = model
+    elif block == "datasets":
+        kind = SOURCES[str(place[2])]
+    else:
+        kind = Experiment if block == "experiments" else model.model_fields[block].annotation
+    return list(kind.model_fields)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML file's mapping."""
-    import yaml
-
     with path.open(encoding="utf-8") as handle:
         content = yaml.safe_load(handle)
     if not isinstance(content, dict):

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from genreflow.choices import WithoutGroup
-from genreflow.collections.collection import Collection, file_states, states_digest
-from genreflow.collections.shards import (
-    membership_digest,
-    number_of_shards,
-    shard_clips,
-    shard_names,
-    shard_of,
-)
+from genreflow.collections.collection import Collection, Unpacked, file_states, states_digest
+from genreflow.collections.shards import membership_digest, number_of_shards, shard_clips
 from genreflow.collections.sources import COLLECTIONS, listed_clips
 from genreflow.errors import UserError
 from genreflow.files.clips import Clip, labels
+from genreflow.files.records import read_records
 from genreflow.partitions.checks import check_partition
 from genreflow.partitions.names import GROUP_DISJOINT, base_partition
 
@@ -116,8 +111,7 @@ def check_planned(
     """
     if planned.clips is not None:
         check_partition(planned.clips, partition_id, dataset=dataset, without_group=without_group)
-    collection = planned.collection
-    if collection is None:
+    if (collection := planned.collection) is None:
         return
     where = f"dataset `{dataset}`, partition `{partition_id}`"
     if reason := collection.refused.get(base_partition(partition_id)):
@@ -147,14 +141,12 @@ def local_copies(datasets: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, s
     """
     copies: dict[str, dict[str, str]] = {"archives": {}, "lists": {}}
     for dataset in datasets:
-        collection = COLLECTIONS.get(dataset["source"])
-        if collection is None:
-            continue
-        archive, lists = dataset["path"], dataset[collection.lists]
-        if archive != DOWNLOAD and Path(archive).is_file():
-            copies["archives"].setdefault(collection.name, archive)
-        if lists not in (DOWNLOAD, None):
-            copies["lists"].setdefault(collection.family, lists)
+        if collection := COLLECTIONS.get(dataset["source"]):
+            archive, lists = dataset["path"], dataset[collection.lists]
+            if archive != DOWNLOAD and Path(archive).is_file():
+                copies["archives"].setdefault(collection.name, archive)
+            if lists not in (DOWNLOAD, None):
+                copies["lists"].setdefault(collection.family, lists)
     return copies
 
 
@@ -164,14 +156,14 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
     Which clips a shard has is read in its job, after the collection was retrieved; so the digests
     are of the files alone, and don't change when it is.
     """
-    folder, listing = Path(downloads, collection.name), None
     unpacked = dataset["path"] != DOWNLOAD and not Path(dataset["path"]).is_file()
-    if unpacked:
-        folder = Path(dataset["path"]).absolute()
-        files = collection.find_files(folder)
-    else:
-        listing = Path(downloads, f"{collection.name}.csv")
-        files = collection.find_files(folder) if listing.is_file() and folder.is_dir() else {}
+    folder = Path(dataset["path"]).absolute() if unpacked else Path(downloads, collection.name)
+    listing = Path(downloads, f"{collection.name}.csv")
+    # Where the whole folder is gone nothing has changed: its caches may be all that somebody keeps.
+    retrieved = not unpacked and listing.is_file() and folder.is_dir()
+    files = collection.find_files(folder) if unpacked or retrieved else {}
+    listed = read_records(listing, Unpacked) if retrieved else []
+    states = file_states(files, folder=folder, unpacked=listed)
     lists = dataset[collection.lists]
     if lists not in (DOWNLOAD, None):
         if not Path(lists).exists():
@@ -183,20 +175,16 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
         if not collection.ids_in_lists:
             # Small enough to be read here, so that a wrong one is refused before anything runs.
             collection.read_lists(Path(lists))
-    states = file_states(files, folder=folder, listing=listing)
     number = dataset["shards"] or number_of_shards(collection.clips)
-    members: dict[str, dict[str, object]] = {name: {} for name in shard_names(number)}
-    for track_id, state in states.items():
-        members[shard_of(track_id, number)][track_id] = state
-    retrieved = [] if listing is None else [listing.name]
+    members = shard_clips([Clip(track_id, "", "") for track_id in states], number)
+    archives = [] if unpacked else [listing.name]
     annotations = [] if lists is None else [f"{collection.family}_annotations.csv"]
-    # A copy is compared with the checksums that it holds; an archive has been already, as a whole.
-    checksums = states_digest(collection.read_checksums(folder)) if unpacked else ""
     source = {
         "source": collection.name,
         "folder": str(folder),
         "annotations": [str(Path(downloads, name)) for name in annotations],
-        "checksums": checksums,
+        # A copy is compared with those that it holds; an archive has been already, as a whole.
+        "checksums": states_digest(collection.read_checksums(folder)) if unpacked else "",
         "shards": dataset["shards"],
     }
     return Planned(
@@ -204,11 +192,14 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
         shard_source=source if collection.ids_in_lists else {**source, "annotations": []},
         labels=sorted(collection.labels),
         number=collection.clips,
-        shards={shard: states_digest(clips) for shard, clips in members.items()},
+        shards={
+            shard: states_digest({clip.track_id: states[clip.track_id] for clip in clips})
+            for shard, clips in members.items()
+        },
         digest=states_digest(
             {t: files[t].relative_to(folder).as_posix() if t in files else "" for t in states}
         ),
-        files=[*retrieved, *annotations],
-        shard_files=[*retrieved, *(annotations if collection.ids_in_lists else [])],
+        files=[*archives, *annotations],
+        shard_files=[*archives, *(annotations if collection.ids_in_lists else [])],
         collection=collection,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "genreflow"
 #: Modules, or folders of them, that can't change a result.  What is planned and where clips come
@@ -23,6 +24,8 @@ NEUTRAL = tuple(
         "collections.unpacking",
     )
 )  # fmt: skip
+#: What may have a docstring.
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: Calls whose arguments are messages.
 MESSAGES = ("UserError", "log.debug", "log.info", "log.warning", "log.error", "log.exception")
 
@@ -32,9 +35,8 @@ STRINGS_AND_COMMENTS = re.compile(
     r"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|(?P<comment>#[^\n]*)""",
     re.DOTALL,
 )
-BLANK = re.compile(r"[ \t]*\n(?:[ \t]*\n)*")
-
-Position = tuple[int, int]
+#: The same, or what may be at the end of a line and in lines without code.
+GAPS = re.compile(rf"{STRINGS_AND_COMMENTS.pattern}|(?P<gap>([ \t]*(#[^\n]*)?\n)+)", re.DOTALL)
 
 
 @cache
@@ -87,29 +89,13 @@ def code_text(text: str, tree: ast.Module) -> str:
     Messages are the arguments of the calls in `MESSAGES`: they are read by people alone.
     ``tree`` is the text, parsed.
     """
-    lines = text.splitlines(keepends=True)
-    starts = [0, *accumulate(map(len, lines))]
-    cut = [(starts[line - 1] + start, starts[last - 1] + end)
-           for (line, start), (last, end) in _words(tree, lines)]  # fmt: skip
-    cut += [m.span() for m in STRINGS_AND_COMMENTS.finditer(text) if m["comment"] is not None]
     kept, done = [], 0
-    for start, end in sorted(cut):
+    for start, end in sorted(_words(text, tree)):
         kept.append(text[done:start])
         done = max(done, end)
-    kept.append(text[done:])
-    return _without_blank_lines("".join(kept))
-
-
-def _without_blank_lines(text: str) -> str:
-    """Return a text without lines of white space and without such at the ends of lines.
-
-    What is within a string stays as it is.
-    """
-    parts, done = [], 0
-    for match in STRINGS_AND_COMMENTS.finditer(text):
-        parts += [BLANK.sub("\n", text[done : match.start()]), match[0]]
-        done = match.end()
-    return "".join([*parts, BLANK.sub("\n", text[done:])]).strip()
+    code = "".join([*kept, text[done:]])
+    # What is within a string stays as it is.
+    return GAPS.sub(lambda m: "" if m["comment"] else "\n" if m["gap"] else m[0], code).strip()
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
@@ -129,33 +115,21 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             pending += ast.iter_child_nodes(node)
 
 
-def _called(node: ast.Call) -> str:
-    """Return the name of what is called, with that of the object whose method it is."""
-    function = node.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        return f"{function.value.id}.{function.attr}"
-    return function.id if isinstance(function, ast.Name) else ""
+def _words(text: str, tree: ast.Module) -> Iterator[tuple[int, int]]:
+    """Yield where the docstrings and the arguments of the messages start and end."""
+    lines = text.splitlines(keepends=True)
+    starts = [0, *accumulate(map(len, lines))]
 
-
-def _words(tree: ast.Module, lines: list[str]) -> Iterator[tuple[Position, Position]]:
-    """Yield where the docstrings and the arguments of the messages are."""
-
-    def character(line: int, byte: int) -> Position:
-        return line, len(lines[line - 1].encode()[:byte].decode())
+    def place(line: int, byte: int) -> int:
+        return starts[line - 1] + len(lines[line - 1].encode()[:byte].decode())
 
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is None:
-                continue
-            words: ast.expr | ast.stmt = node.body[0]
-            start = character(words.lineno, words.col_offset)
-        elif isinstance(node, ast.Call) and _called(node) in MESSAGES:
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            words: Any = node.body[0]
+            start = place(words.lineno, words.col_offset)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in MESSAGES:
             words = node
-            assert node.func.end_lineno is not None
-            assert node.func.end_col_offset is not None
-            start = character(node.func.end_lineno, node.func.end_col_offset)
+            start = place(words.func.end_lineno, words.func.end_col_offset)
         else:
             continue
-        assert words.end_lineno is not None
-        assert words.end_col_offset is not None
-        yield start, character(words.end_lineno, words.end_col_offset)
+        yield start, place(words.end_lineno, words.end_col_offset)

@@ -16,12 +16,12 @@ from genreflow.yi2019.pools import derive_pools
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-if TYPE_CHECKING:
-    PartitionName: TypeAlias = str
-    SystemName: TypeAlias = str
-    ExpertName: TypeAlias = str
-    Droppable: TypeAlias = str
-else:
+Text = Annotated[str, Field(min_length=1)]
+PartitionName: TypeAlias = str
+SystemName: TypeAlias = str
+ExpertName: TypeAlias = str
+Droppable: TypeAlias = str
+if not TYPE_CHECKING:
     PartitionName = Literal[(*FOLDS, *(name + SWAPPED for name in FOLDS))]
     SystemName = Literal[SYSTEMS]
     ExpertName = Literal[tuple(EXPERTS)]
@@ -275,17 +275,14 @@ class ManifestDataset(AnyDataset):
     """Own music, listed in a CSV file."""
 
     source: Literal["manifest"]
-    manifest: str = Field(
-        min_length=1, description="CSV with track_id,path,label and optionally group,split."
-    )
+    manifest: Text = Field(description="CSV with track_id,path,label and optionally group,split.")
 
 
 class FolderDataset(AnyDataset):
     """Own music in a folder of folders, whose names are the labels."""
 
     source: Literal["folder"]
-    folder: str = Field(
-        min_length=1,
+    folder: Text = Field(
         description="Holds a folder for each label; its manifest, once written, may be edited.",
     )
 
@@ -294,15 +291,13 @@ class GtzanDataset(AnyDataset):
     """GTZAN (Tzanetakis & Cook 2002)."""
 
     source: Literal["gtzan"]
-    path: str = Field(
+    path: Text = Field(
         "download",
-        min_length=1,
         description="genres.tar.gz, or the folder `genres` (.au or .wav) or the one above it; "
         "`download` gets the archive.",
     )
-    lists: str | None = Field(
+    lists: Text | None = Field(
         "download",
-        min_length=1,
         description="Folder of the three fault-filtered lists and the artist index; `download` "
         "gets them. null: there is no partition fault_filtered, and no artist is known.",
     )
@@ -312,24 +307,21 @@ class FmaDataset(AnyDataset):
     """A subset of FMA (Defferrard et al. 2017); clips are the tracks with a root genre."""
 
     source: Literal["fma_small", "fma_medium", "fma_large", "fma_full"]
-    path: str = Field(
+    path: Text = Field(
         "download",
-        min_length=1,
         description="The subset's zip archive, its folder or the one above it; `download` gets the "
         "archive.",
     )
-    metadata: str = Field(
+    metadata: Text = Field(
         "download",
-        min_length=1,
         description="fma_metadata.zip, its folder, or tracks.csv; `download` gets the archive.",
     )
 
 
-DATASETS: tuple[type[AnyDataset], ...] = (
-    FolderDataset, FmaDataset, GtzanDataset, ManifestDataset, SyntheticDataset
-)  # fmt: skip
 SOURCES: dict[str, type[AnyDataset]] = {
-    source: kind for kind in DATASETS for source in get_args(kind.model_fields["source"].annotation)
+    source: kind
+    for kind in (FolderDataset, FmaDataset, GtzanDataset, ManifestDataset, SyntheticDataset)
+    for source in get_args(kind.model_fields["source"].annotation)
 }
 Dataset = Annotated[
     SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset | FmaDataset,
@@ -354,9 +346,8 @@ class Experiment(Section):
 class Config(Settings):
     """The whole configuration."""
 
-    downloads: str = Field(
+    downloads: Text = Field(
         "downloads",
-        min_length=1,
         description="Folder of published collections: what is downloaded, and what archives hold.",
     )
     keep: list[Droppable] = Field(

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
-from genreflow.systems import SYSTEMS
+import numpy as np
+
 from genreflow.results.tables import Evaluated
+from genreflow.systems import SYSTEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +44,11 @@ def compare_systems(results: Sequence[Evaluated]) -> pd.DataFrame:
         for seed in systems[0].predictions["seed"].unique():
             family = list(_pairs(systems, seed))
             if family:
+                base = {"dataset": dataset, "partition": partition, "seed": seed}
                 adjusted = multipletests([row["p"] for row in family], method="holm")[1]
-                for row, p_holm in zip(family, adjusted, strict=True):
-                    base = {"dataset": dataset, "partition": partition, "seed": seed}
-                    rows.append(base | row | {"p_holm": p_holm})
+                rows += [
+                    base | row | {"p_holm": p} for row, p in zip(family, adjusted, strict=True)
+                ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -60,17 +63,14 @@ def _pairs(systems: Sequence[Evaluated], seed: int) -> Iterator[dict[str, Any]]:
     for (name_a, a), (name_b, b) in combinations(right.items(), 2):
         if not a.index.equals(b.index):
             raise ValueError(f"{name_a} and {name_b} were tested on different clips")
-        both_right, only_a = int((a & b).sum()), int((a & ~b).sum())
-        only_b, both_wrong = int((~a & b).sum()), int((~a & ~b).sum())
-        test = mcnemar([[both_right, only_a], [only_b, both_wrong]], exact=True)
+        cases = {"both_right": a & b, "only_a": a & ~b, "only_b": ~a & b, "both_wrong": ~a & ~b}
+        counts = {name: int(clips.sum()) for name, clips in cases.items()}
+        test = mcnemar(np.reshape([*counts.values()], (2, 2)), exact=True)
         yield {
             "system_a": name_a,
             "system_b": name_b,
             "n": len(a),
-            "both_right": both_right,
-            "only_a": only_a,
-            "only_b": only_b,
-            "both_wrong": both_wrong,
-            "difference": 100 * (only_a - only_b) / len(a),
+            **counts,
+            "difference": 100 * (counts["only_a"] - counts["only_b"]) / len(a),
             "p": float(test.pvalue),
         }

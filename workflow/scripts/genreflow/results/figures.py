@@ -93,11 +93,12 @@ def draw_figure_of_merit(
     # A few classes make a matrix narrower than its title.
     width = max(len(panels) * (span + margin + 0.6), 0.085 * max(map(len, title.splitlines())))
     figure = Figure(figsize=(width, span + 0.8 * margin + 0.8), layout="constrained")
-    for place, panel in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), place + 1)
+    every_axes = figure.subplots(1, len(panels), squeeze=False).ravel()
+    for axes, panel in zip(every_axes, panels, strict=True):
         _draw_matrix(axes, labels, panel, font=min(8.5, 17 * cell))
-        if published is not None:
-            axes.set_title(("here", "published (Jeong & Lee 2016, figure 3)")[place], fontsize=9.5)
+    if published is not None:
+        every_axes[0].set_title("here", fontsize=9.5)
+        every_axes[1].set_title("published (Jeong & Lee 2016, figure 3)", fontsize=9.5)
     figure.suptitle(title)
     return figure
 
@@ -111,21 +112,21 @@ def _draw_matrix(axes: Axes, labels: Sequence[str], matrix: Array, *, font: floa
     for row, y in enumerate(places):
         for column, x in enumerate(places):
             value = float(matrix[row, column])
-            inside = row < size and column < size
-            if not inside:
-                axes.add_patch(
-                    Rectangle(
-                        (x - 0.5, y - 0.5), 1, 1, facecolor="none", edgecolor="#bbbbbb", lw=0.6
-                    )
-                )
+            text, colour = f"{value:.1f}", "black"
+            if row < size and column < size:
+                colour = _text_colour(colours, value)
+                # Most confusions never happen: a bare 0 keeps the others visible.
+                text = text if value else "0"
+            else:
+                corner = (x - 0.5, y - 0.5)
+                axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="#bbbbbb", lw=0.6))
+            weight = "bold" if row == column == size else "normal"
             axes.text(
-                x, y, _cell_text(value) if inside else f"{value:.1f}",
-                ha="center", va="center", fontsize=font,
-                fontweight="bold" if row == column == size else "normal",
-                color=_text_colour(colours, value) if inside else "black",
+                x, y, text, color=colour,
+                ha="center", va="center", fontsize=font, fontweight=weight,
             )  # fmt: skip
-    axes.set_xlim(-0.5, size + GAP + 0.55)
-    axes.set_ylim(size + GAP + 0.55, -0.5)
+    end = size + GAP + 0.55
+    axes.set(xlabel="true", ylabel="predicted", xlim=(-0.5, end), ylim=(end, -0.5))
     axes.set_xticks(
         places, [*names, "precision"],
         rotation=40, ha="right", rotation_mode="anchor", fontsize=font + 0.5,
@@ -133,8 +134,6 @@ def _draw_matrix(axes: Axes, labels: Sequence[str], matrix: Array, *, font: floa
     axes.set_yticks(places, [*names, "F-score"], fontsize=font + 0.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("true")
-    axes.set_ylabel("predicted")
 
 
 @style.context(STYLE)
@@ -160,30 +159,25 @@ def draw_learning_curves(
     figure = Figure(figsize=(max(5.5, 3.1 * columns), 2.5 * rows + 1.0), layout="constrained")
     # A logarithmic axis of one panel alone may hold no power of ten to label.
     panels = figure.subplots(rows, columns, squeeze=False, sharey=logarithmic).ravel()
-    guess = math.log(classes)
     for axes, (network, trainings) in zip(panels, curves.items(), strict=False):
         width = 1.6 if len(trainings) == 1 else 0.7
         for curve in trainings:
             for values, colour in ((curve.train_loss, TRAIN), (curve.valid_loss, VALID)):
                 # A single epoch makes no line.
                 marker = "." if len(values) == 1 else ""
-                axes.plot(
-                    range(1, len(values) + 1), values, color=colour, linewidth=width, marker=marker
-                )
+                epochs = range(1, len(values) + 1)
+                axes.plot(epochs, values, color=colour, linewidth=width, marker=marker)
         for curve in trainings:
             axes.plot(
-                curve.best_epoch, curve.valid_loss[curve.best_epoch - 1],
-                marker="o", markersize=5, color="none", markeredgecolor="black", zorder=3,
-                clip_on=False,
+                curve.best_epoch, curve.valid_loss[curve.best_epoch - 1], marker="o", markersize=5,
+                color="none", markeredgecolor="black", zorder=3, clip_on=False,
             )  # fmt: skip
-        axes.axhline(guess, color=GREY, linestyle=":", linewidth=1, zorder=0)
+        axes.axhline(math.log(classes), color=GREY, linestyle=":", linewidth=1, zorder=0)
         count = f" ({len(trainings)} trainings)" if len(trainings) > 1 else ""
-        axes.set_title(network + count)
         longest = max(len(curve.train_loss) for curve in trainings)
-        axes.set_xlim(0.5, longest + 0.5)
-        axes.xaxis.set_major_locator(
-            MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-        )
+        axes.set(title=network + count, xlim=(0.5, longest + 0.5))
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(ticks)
         if logarithmic:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
@@ -193,16 +187,13 @@ def draw_learning_curves(
         axes.set_xlabel("epoch")
     scale = ", logarithmic scale" if logarithmic else ""
     figure.supylabel(f"mean cross-entropy (nats{scale})", fontsize=9)
-    figure.legend(
-        handles=[
-            Line2D([], [], color=TRAIN, label="training"),
-            Line2D([], [], color=VALID, label="validation"),
-            Line2D([], [], color="none", marker="o", markeredgecolor="black", label="epoch kept"),
-            Line2D([], [], color=GREY, linestyle=":", label=f"uniform guess, ln {classes}"),
-        ],
-        loc="outside lower center",
-        ncols=4 if columns > 1 else 2,
-    )
+    handles = [
+        Line2D([], [], color=TRAIN, label="training"),
+        Line2D([], [], color=VALID, label="validation"),
+        Line2D([], [], color="none", marker="o", markeredgecolor="black", label="epoch kept"),
+        Line2D([], [], color=GREY, linestyle=":", label=f"uniform guess, ln {classes}"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if columns > 1 else 2)
     figure.suptitle(title)
     return figure
 
@@ -228,38 +219,35 @@ def draw_tsne(
     legend_rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(width, 4.6 + 0.2 * legend_rows), layout="constrained")
     chosen = np.asarray(classes)
+    genres: list[dict[str, Any]] = [
+        # The shift gives the eleventh genre, which has the first one's colour, another marker.
+        {"color": COLOURS[index % len(COLOURS)],
+         "marker": MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]}
+        for index in range(len(labels))
+    ]  # fmt: skip
     # Large collections need smaller markers to remain clouds.
     area = float(np.clip(4000 / max(1, len(chosen)), 4, 28))
-    for place, (system, points) in enumerate(maps.items(), 1):
-        axes = figure.add_subplot(1, len(maps), place)
-        axes.set_title(system)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(True)
-        axes.spines[:].set_color("#bbbbbb")
+    panels = figure.subplots(1, len(maps), squeeze=False).ravel()
+    for axes, (system, points) in zip(panels, maps.items(), strict=True):
+        axes.set(title=system, xticks=[], yticks=[])
+        axes.spines[:].set(visible=True, color="#bbbbbb")
         if len(points) < LEAST_SEGMENTS:
             axes.text(
                 0.5, 0.5, f"{len(points)} segments: too few for a map",
                 ha="center", va="center", transform=axes.transAxes, color=GREY,
             )  # fmt: skip
             continue
-        for index in range(len(labels)):
-            mine = points[chosen == index]
-            colour, marker = _genre_style(index)
-            axes.scatter(
-                mine[:, 0], mine[:, 1], s=area, c=colour, marker=marker, alpha=0.8, linewidths=0
-            )
+        for index, genre in enumerate(genres):
+            axes.scatter(*points[chosen == index].T, s=area, alpha=0.8, linewidths=0, **genre)
         axes.margins(0.05)
         # Both directions of a map have the same scale.
         axes.set_aspect("equal", adjustable="datalim")
-    handles = []
-    for index, name in enumerate(names):
-        colour, marker = _genre_style(index)
-        handles.append(
-            # The legend of matplotlib passes over labels that begin with an underscore.
-            Line2D([], [], color=colour, marker=marker, linestyle="", markersize=5,
-                   label="\u200b" + name if name.startswith("_") else name)
-        )  # fmt: skip
+    handles = [
+        # The legend of matplotlib passes over labels that begin with an underscore.
+        Line2D([], [], linestyle="", markersize=5, **genre,
+               label="\u200b" + name if name.startswith("_") else name)
+        for name, genre in zip(names, genres, strict=True)
+    ]  # fmt: skip
     figure.legend(
         handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handletextpad=0.2
     )
@@ -284,6 +272,7 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
     figure = Figure(figsize=(7.0, 0.36 * len(systems) + 1.6), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(majority, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    published: dict[str, Any] = {"marker": "D", "color": "none", "markeredgecolor": COLOURS[2]}
     right = []
     for y, system in enumerate(systems):
         mine = [score for score in scores if score.system == system]
@@ -292,10 +281,10 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
         for score, offset in zip(seeds, offsets, strict=True):
             if score.ci_low is not None and score.ci_high is not None:
                 axes.hlines(y + offset, score.ci_low, score.ci_high, color=TRAIN, linewidth=1.6)
+            size = 6 if len(seeds) == 1 else 4
             axes.plot(
-                score.accuracy, y + offset,
-                marker="o", markersize=6 if len(seeds) == 1 else 4, color=TRAIN, clip_on=False,
-            )  # fmt: skip
+                score.accuracy, y + offset, color=TRAIN, marker="o", markersize=size, clip_on=False
+            )
         shown = mine[-1]
         if shown.seed == MEAN:
             axes.vlines(shown.accuracy, y - 0.38, y + 0.38, color="black", linewidth=1.6)
@@ -303,14 +292,9 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
         else:
             right.append(f"{shown.accuracy:.1f}  ({shown.correct}/{shown.n})")
         if shown.published is not None:
-            axes.plot(
-                shown.published, y,
-                marker="D", markersize=7, color="none", markeredgecolor=COLOURS[2], zorder=3,
-            )  # fmt: skip
+            axes.plot(shown.published, y, **published, markersize=7, zorder=3)
     axes.set_yticks(range(len(systems)), systems)
-    axes.set_ylim(len(systems) - 0.4, -0.6)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("accuracy (%)")
+    axes.set(xlabel="accuracy (%)", xlim=(0, 100), ylim=(len(systems) - 0.4, -0.6))
     axes.grid(axis="x", color="#e5e5e5", zorder=-1)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0, pad=8)
@@ -318,18 +302,6 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
     values.set_yticks(range(len(systems)), right)
     values.tick_params(length=0, pad=10)
     values.spines[:].set_visible(False)
-    _accuracy_legend(figure, scores, majority)
-    figure.suptitle(title)
-    return figure
-
-
-@style.context(STYLE)
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
-
-
-def _accuracy_legend(figure: Figure, scores: Sequence[Score], majority: float) -> None:
     handles = [
         Line2D([], [], color=TRAIN, marker="o", label="accuracy, 95 % interval"),
         Line2D([], [], color=GREY, linestyle="--", label=f"largest class, {majority:.1f} %"),
@@ -340,15 +312,16 @@ def _accuracy_legend(figure: Figure, scores: Sequence[Score], majority: float) -
                    markeredgewidth=1.6, label="mean of the seeds")
         )  # fmt: skip
     if any(score.published is not None for score in scores):
-        handles.append(
-            Line2D([], [], color="none", marker="D", markeredgecolor=COLOURS[2], label="published")
-        )
+        handles.append(Line2D([], [], **published, label="published"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+    figure.suptitle(title)
+    return figure
 
 
-def _cell_text(value: float) -> str:
-    # Most confusions never happen: a bare 0 keeps the others visible.
-    return f"{value:.1f}" if value else "0"
+@style.context(STYLE)
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; the same figure gives the same bytes."""
+    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
 
 
 def _text_colour(colours: Colormap, value: float) -> str:
@@ -357,11 +330,6 @@ def _text_colour(colours: Colormap, value: float) -> str:
     # Relative luminance of WCAG 2; below 0.18 white has the better contrast.
     linear = np.asarray(colours(value / 100)[:3]) ** 2.2
     return "white" if float(linear @ (0.2126, 0.7152, 0.0722)) < 0.18 else "black"
-
-
-def _genre_style(index: int) -> tuple[str, str]:
-    # The shift gives the eleventh genre, which has the first one's colour, another marker.
-    return COLOURS[index % len(COLOURS)], MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
 def _shorten(label: str) -> str:

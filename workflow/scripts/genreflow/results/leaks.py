@@ -6,11 +6,11 @@ import os.path
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from genreflow.features.fingerprint import Duplicate
-from genreflow.files.assignments import SPLITS
+from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.clips import Clip
-from genreflow.files.assignments import Assignment
 
 CLEAN, LEAKY, UNKNOWN = "clean", "leaky", "unknown"
 #: What the note of a table says of each check, in its order.
@@ -77,20 +77,18 @@ def audit_partition(
     known = {clip.track_id: clip for clip in clips}
     paths = {track_id: os.path.normpath(clip.path) for track_id, clip in known.items()}
     groups = {track_id: clip.group for track_id, clip in known.items() if clip.group}
-    folds: dict[int, list[Assignment]] = defaultdict(list)
-    for assignment in assignments:
-        folds[assignment.fold].append(assignment)
     findings = []
-    for _, fold in sorted(folds.items()):
+    for number in sorted({a.fold for a in assignments}):
+        fold = [a for a in assignments if a.fold == number]
         findings += _shared("clip", fold, paths)
         findings += _shared("group", fold, groups)
         findings += _duplicated(fold, duplicates)
-    unknown = {"group": len({a.track_id for a in assignments} - groups.keys())}
-    summaries = [
-        summarise(check, findings, assignments, unknown=unknown.get(check, 0))
-        for check in ("clip", "group", "duplicate")
+    unknown = len({a.track_id for a in assignments} - groups.keys())
+    return findings, [
+        summarise("clip", findings, assignments),
+        summarise("group", findings, assignments, unknown=unknown),
+        summarise("duplicate", findings, assignments),
     ]
-    return findings, summaries
 
 
 def audit_models(
@@ -161,11 +159,9 @@ def summarise(
 def leak_note(summaries: Iterable[Summary]) -> str:
     """Return the note on a system's results in a table, empty where nothing is leaky."""
     leaky = {summary.check: summary for summary in summaries if summary.verdict == LEAKY}
-    parts = [f"{leaky[check].test_clips} {NOTES[check]}" for check in NOTES if check in leaky]
-    if not parts:
-        return ""
-    n = next(iter(leaky.values())).n
-    return f"leaky test clips, of {n}: {', '.join(parts)}"
+    found = [leaky[check] for check in NOTES if check in leaky]
+    parts = ", ".join(f"{summary.test_clips} {NOTES[summary.check]}" for summary in found)
+    return f"leaky test clips, of {found[0].n}: {parts}" if found else ""
 
 
 def _shared(check: str, fold: Iterable[Assignment], keys: Mapping[str, str]) -> list[Finding]:
@@ -195,15 +191,14 @@ def _duplicated(fold: Iterable[Assignment], duplicates: Iterable[Duplicate]) -> 
         places[assignment.track_id].append(assignment)
     findings = []
     for pair in duplicates:
-        for one in places[pair.track_id]:
-            for other in places[pair.other]:
-                if one.role == other.role:
-                    continue
-                first, later = sorted((one, other), key=_by_side)
-                # The offset is from the clip of the row to the other; 0 - x, since -x of 0 is -0.
-                offset = pair.offset_s if later is one else 0 - pair.offset_s
-                detail = f"similarity {pair.similarity:.4f}, offset {offset:+.3f} s"
-                findings.append(_finding("duplicate", later, first, detail))
+        for one, other in product(places[pair.track_id], places[pair.other]):
+            if one.role == other.role:
+                continue
+            first, later = sorted((one, other), key=_by_side)
+            # The offset is from the clip of the row to the other; 0 - x, since -x of 0 is -0.
+            offset = pair.offset_s if later is one else 0 - pair.offset_s
+            detail = f"similarity {pair.similarity:.4f}, offset {offset:+.3f} s"
+            findings.append(_finding("duplicate", later, first, detail))
     return sorted(findings, key=lambda finding: (finding.track_id, finding.other))
 
 

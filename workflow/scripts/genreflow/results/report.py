@@ -5,23 +5,23 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from genreflow.files.assignments import Assignment
+from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.audio_report import AudioReport
 from genreflow.results.scores import Comparison, Score
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
-    "genreflow", "numpy", "scipy", "numba", "scikit-learn", "torch", "soxr", "h5py", "pandas",
+    "numpy", "scipy", "numba", "scikit-learn", "torch", "soxr", "h5py", "pandas",
     "matplotlib", "snakemake",
 )  # fmt: skip
 #: Corrected probability below which a difference between systems is reported as one.
 SIGNIFICANT = 0.05
-ROLES = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def role_counts(assignments: Sequence[Assignment], quarantined: set[str]) -> dic
     lost = Counter(clip.role for clip in assignments if clip.track_id in quarantined)
     return {
         role: f"{counts[role]}" + (f" ({lost[role]} quarantined)" if lost[role] else "")
-        for role in ROLES
+        for role in SPLITS
     }
 
 
@@ -123,12 +123,10 @@ def package_versions(own: str) -> dict[str, str]:
     own
         genreflow's version, as it is run from its folder.
     """
-    found = {}
+    found = {"genreflow": own}
     for name in PACKAGES:
-        try:
-            found[name] = own if name == "genreflow" else version(name)
-        except PackageNotFoundError:
-            continue
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
     return found
 
 

@@ -40,29 +40,27 @@ class Score:
 
 def read_scores(path: Path, dataset: str, partition: str) -> list[Score]:
     """Return a partition's results from ``tables.csv``, in its order."""
-    rows = _rows(path, dataset, partition)
-    macro_f = {(r["system"], r["seed"]): _number(r, "value") for r in rows if _is(r, "macro_f")}
-    scores = []
-    for row in rows:
-        if not _is(row, "accuracy"):
-            continue
-        scores.append(
-            Score(
-                system=row["system"],
-                paper=row["paper"],
-                seed=row["seed"],
-                accuracy=float(row["value"]),
-                macro_f=macro_f.get((row["system"], row["seed"])),
-                n=int(row["n"]),
-                std=_number(row, "std"),
-                ci_low=_number(row, "ci_low"),
-                ci_high=_number(row, "ci_high"),
-                correct=int(row["correct"]) if row["correct"] else None,
-                published=_number(row, "published"),
-                note=row["note"],
-            )
+    rows = read_partition_rows(path, dataset, partition)
+    macro_f = {
+        (row["system"], row["seed"]): _number(row, "value")
+        for row in rows
+        if row["metric"] == "macro_f"
+    }
+    return [
+        Score(
+            system=row["system"],
+            paper=row["paper"],
+            seed=row["seed"],
+            accuracy=float(row["value"]),
+            macro_f=macro_f.get((row["system"], row["seed"])),
+            n=int(row["n"]),
+            correct=int(row["correct"]) if row["correct"] else None,
+            note=row["note"],
+            **{name: _number(row, name) for name in ("std", "ci_low", "ci_high", "published")},
         )
-    return scores
+        for row in rows
+        if row["metric"] == "accuracy"
+    ]
 
 
 @dataclass(frozen=True)
@@ -91,12 +89,17 @@ class Comparison:
 
 def read_comparisons(path: Path, dataset: str, partition: str) -> list[Comparison]:
     """Return a partition's pairs of systems from ``mcnemar.csv``, in its order."""
-    return parse_records(_rows(path, dataset, partition), Comparison)
+    return parse_records(read_partition_rows(path, dataset, partition), Comparison)
 
 
-def read_audit(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
-    """Return a partition's rows of ``leak_audit.csv``."""
-    return _rows(path, dataset, partition)
+def read_partition_rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
+    """Return a partition's rows of a table, such as ``leak_audit.csv``.
+
+    The csv module, not pandas: a dataset may be called "NA".
+    """
+    return [
+        row for row in read_rows(path) if (row["dataset"], row["partition"]) == (dataset, partition)
+    ]
 
 
 def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -117,20 +120,6 @@ def read_figure_of_merit(path: Path) -> tuple[list[str], npt.NDArray[np.float64]
 def majority_share(true: Sequence[str]) -> float:
     """Return the percentage of the largest class: the accuracy of always guessing it."""
     return 100 * max(Counter(true).values()) / len(true)
-
-
-def _rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
-    """Return a table's rows about a partition.
-
-    The csv module, not pandas: a dataset may be called "NA".
-    """
-    return [
-        row for row in read_rows(path) if (row["dataset"], row["partition"]) == (dataset, partition)
-    ]
-
-
-def _is(row: Mapping[str, str], metric: str) -> bool:
-    return row["metric"] == metric
 
 
 def _number(row: Mapping[str, str], column: str) -> float | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genreflow.results.leaks import Summary
-from genreflow.results.evaluation import accuracy, macro_f, tied_votes
-from genreflow.partitions.names import SWAPPED
 from genreflow.files.predictions import PROBABILITY
+from genreflow.partitions.names import SWAPPED
+from genreflow.results.evaluation import accuracy, macro_f, tied_votes
+from genreflow.results.leaks import Summary
 from genreflow.systems import JEONG_SYSTEMS, SYSTEMS
 
 if TYPE_CHECKING:
@@ -69,45 +69,30 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
         & (published["partition"] == result.partition)
         & (published["system"] == result.system)
     ]
-    known = {str(key): value for key, value in match.iloc[0].items()} if len(match) else {}
+    known: Mapping[Any, Any] = match.iloc[0].to_dict() if len(match) else {}
+    swapped = SWAPPED_NOTE if SWAPPED in result.partition else ""
+    notes = (known.get("source", ""), swapped, result.leak, result.shortfall)
     base = {
         "paper": "Jeong 2016" if jeong else "Yi 2019",
         "table": known.get("table", OWN),
         "dataset": result.dataset,
         "partition": result.partition,
         "system": result.system,
+        "note": "; ".join(filter(None, notes)),
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for seed, table in result.predictions.groupby("seed"):
         true, predicted = list(table["true"]), list(table["predicted"])
-        notes = [known["source"]] if known else []
-        if SWAPPED in result.partition:
-            notes.append(SWAPPED_NOTE)
-        if result.leak:
-            notes.append(result.leak)
-        if result.shortfall:
-            notes.append(result.shortfall)
         score = accuracy(true, predicted)
-        common = {**base, "seed": seed, "n": score.n, "note": "; ".join(notes)}
-        rows.append(
-            {
-                **common,
-                "metric": "accuracy",
-                "value": score.value,
-                "ci_low": score.ci_low,
-                "ci_high": score.ci_high,
-                "correct": score.correct,
-                **_compare(score.value, known),
-            }
-        )
-        rows.append(
-            {**common, "metric": "macro_f", "value": macro_f(true, predicted, result.labels)}
-        )
+        metrics = [
+            {"metric": "accuracy", **asdict(score), **_compare(score.value, known)},
+            {"metric": "macro_f", "value": macro_f(true, predicted, result.labels)},
+        ]
         if jeong:
             shares = table[[PROBABILITY + label for label in result.labels]]
-            rows.append({**common, "metric": "tied_votes", "value": tied_votes(shares)})
-    seeds = result.predictions["seed"].nunique()
-    if seeds > 1:
+            metrics.append({"metric": "tied_votes", "value": tied_votes(shares)})
+        rows += [{**base, "seed": seed, "n": score.n, **metric} for metric in metrics]
+    if result.predictions["seed"].nunique() > 1:
         rows += _means(rows, known)
     return rows
 
@@ -122,9 +107,11 @@ def tidy_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def write_table(table: pd.DataFrame, path: Path, *, index: bool = False) -> None:
-    """Write a table with two decimals; the counts stay whole."""
-    table.to_csv(path, index=index, float_format="%.2f", lineterminator="\n")
+def write_table(
+    table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str = "%.2f"
+) -> None:
+    """Write a table with two decimals, or in another format; the counts stay whole."""
+    table.to_csv(path, index=index, float_format=float_format, lineterminator="\n")
 
 
 def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -143,9 +130,7 @@ def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
         block = block.set_index("system")
         name = f"{dataset} {partition}"
         blocks[f"{name} accuracy"] = block["value"]
-        blocks[f"{name} ci_low"] = block["ci_low"]
-        blocks[f"{name} ci_high"] = block["ci_high"]
-        blocks[f"{name} n"] = block["n"]
+        blocks |= {f"{name} {column}": block[column] for column in ("ci_low", "ci_high", "n")}
         if block["published"].notna().any():
             blocks[f"{name} published"] = block["published"]
     order = [system for system in SYSTEMS if system in set(chosen["system"])]
@@ -203,9 +188,9 @@ def _means(rows: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> list[
     for metric in dict.fromkeys(row["metric"] for row in rows):
         same = [row for row in rows if row["metric"] == metric]
         values = np.array([row["value"] for row in same], dtype=float)
-        mean = {key: same[0][key] for key in ("paper", "table", "dataset", "partition", "system")}
-        mean |= {"seed": "mean", "metric": metric, "value": values.mean(), "n": same[0]["n"]}
-        mean |= {"std": values.std(ddof=1), "note": same[0]["note"]}
+        shared = ("paper", "table", "dataset", "partition", "system", "n", "note", "metric")
+        mean = {key: same[0][key] for key in shared} | {"seed": "mean"}
+        mean |= {"value": values.mean(), "std": values.std(ddof=1)}
         if metric == "accuracy":
             mean |= _compare(float(values.mean()), known)
         means.append(mean)
