@@ -1,4 +1,4 @@
-# make tables · test · test-all · report · bench: each sets up .venv from the lock first, if needed.
+# make tables · report · features · test · test-all · bench: each sets up .venv from the lock first, if needed.
 # make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
 
 PYTHON ?= python3
@@ -7,18 +7,26 @@ VENV := .venv
 LOCK := requirements.lock
 STAMP := $(VENV)/.installed-$(shell cksum < $(LOCK) | cut -d' ' -f1)
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# `--` keeps a target from being taken for one more configuration file.
+CONFIG ?=
+SNAKEMAKE = $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") --
 # An environment of its own, not an addition to .venv: see requirements-slurm.lock.
 SLURM_VENV := .venv-slurm
 SLURM_LOCK := requirements-slurm.lock
 SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksum | cut -d' ' -f1)
 
-.PHONY: tables report test test-all test-cluster bench lint config env env-slurm clean-env
+.PHONY: tables report features classifier test test-all test-cluster bench lint config env env-slurm clean-env
 
+# With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
-	$(RUN) snakemake --cores $(CORES) results/tables.csv results/run_config.yaml
+	$(SNAKEMAKE) results/tables.csv results/run_config.yaml
 
-report: env
-	$(RUN) snakemake --cores $(CORES) -- report
+report features: env
+	$(SNAKEMAKE) $@
+
+# make classifier CONFIG=my.yaml DATASET=mymusic SYSTEM=SF+TF
+classifier: env
+	$(SNAKEMAKE) "results/$(DATASET)/classifiers/$(SYSTEM)"
 
 test: env lint
 	$(RUN) python -m pytest -m "not long and not cluster"
@@ -48,7 +56,7 @@ lint: env
 config: env
 	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.plan.config_file .
 
-env: $(STAMP)
+env: $(STAMP) $(VENV)/bin/genreflow
 
 env-slurm: $(SLURM_STAMP)
 
@@ -69,6 +77,13 @@ endef
 
 $(STAMP):
 	$(call install,$(VENV),$(LOCK))
+
+# The package of this folder, as its command; `pip install .` gives the same elsewhere.
+$(VENV)/bin/genreflow: $(STAMP)
+	printf '%s\n' '#!$(CURDIR)/$(VENV)/bin/python' 'import sys' \
+	  'sys.path.insert(0, "$(CURDIR)/workflow/scripts")' \
+	  'from genreflow.cli import main' 'if __name__ == "__main__":' '    sys.exit(main())' > $@
+	chmod +x $@
 
 $(SLURM_STAMP):
 	$(call install,$(SLURM_VENV),$(LOCK) $(SLURM_LOCK))

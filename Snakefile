@@ -23,8 +23,10 @@ include: "rules/results_helpers.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
+include: "rules/classifier_helpers.smk"
+include: "rules/classifiers.smk"
 include: "rules/targets.smk"
-include: "rules/cluster.smk"
+include: "rules/end_of_run.smk"
 
 
 # Here, since Snakemake takes no default target from a file that is included.

@@ -107,7 +107,7 @@ rule resample_audio:
         config=depends(
             "resample_audio",
             # The other key changes no sample.
-            settings=lambda s, w: s.audio.model_dump(exclude={"max_quarantined"}),
+            settings=audio_settings,
             planned=layouts("audio"),
         ),
     shell:

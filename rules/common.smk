@@ -3,9 +3,8 @@
 import json
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 # Of this file, since a workflow that uses this one as a module has a folder of its own.
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
@@ -16,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.errors import UserError
 from genreflow.features.registry import FEATURES, clip_shape
-from genreflow.partitions.names import FOLDS, number_of_folds
+from genreflow.partitions.names import ALL, FOLDS, number_of_folds
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.planning import check_planned, local_copies, plan_source
 from genreflow.plan.provenance import code_digest
@@ -37,10 +36,24 @@ def located(path):
     return workflow.modifier.path_modifier.replace_prefix(path)
 
 
-try:
+@contextmanager
+def clear_messages():
+    """End with a mistake of the user as the last word, without a place in the rules."""
+    try:
+        yield
+    except UserError as error:
+        logger.error(f"Error: {error}")
+        sys.exit(1)
+
+
+with clear_messages():
     # `config` holds only what came from the command line: there is no configfile directive, since
     # Snakemake would merge the user's datasets with the demo's.
-    CONFIG = load(read_yaml(BASE / "config" / "config.yaml"), config)
+    CONFIG = load(
+        read_yaml(BASE / "config" / "config.yaml"),
+        config,
+        [Path(file) for file in workflow.configfiles],
+    )
     SETTINGS = {name: CONFIG.settings(name) for name in CONFIG.datasets}
     #: What is known of every dataset's clips before any job has run.
     PLANNED = {
@@ -48,6 +61,7 @@ try:
             dataset.model_dump(exclude={"settings"}),
             rendered=located(f"results/{name}/audio"),
             downloads=located(CONFIG.downloads),
+            labels_needed=any(e.dataset == name for e in CONFIG.experiments),
         )
         for name, dataset in CONFIG.datasets.items()
     }
@@ -58,8 +72,6 @@ try:
             dataset=experiment.dataset,
             without_group=SETTINGS[experiment.dataset].partitions.without_group,
         )
-except UserError as error:
-    raise WorkflowError(f"\n{error}") from None
 
 SHARDS = {name: list(planned.shards) for name, planned in PLANNED.items()}
 SYSTEMS_OF = {}
@@ -86,7 +98,7 @@ wildcard_constraints:
     dataset="|".join(map(re.escape, CONFIG.datasets)) or "none",
     shard=r"\d{3}-of-\d{3}",
     feature="|".join(FEATURES),
-    partition=rf"({'|'.join(FOLDS)})\w*",
+    partition=rf"({'|'.join(FOLDS)})\w*|{ALL}",
     fold=r"\d+",
     seed=r"\d+",
     expert="|".join(EXPERTS),

@@ -1,9 +1,10 @@
-"""What a cluster says of jobs that it killed, in one message at the end of the run.
+"""What is said at the end of a run: of jobs that a cluster killed, and what came out.
 
 In:  Snakemake's log and the cluster's logs of jobs, results/logs/{slurm,cluster}/.
 """
 
 from genreflow.jobs.cluster import describe_killed_jobs
+from genreflow.results.summary import closing_words
 
 
 def tell_killed_jobs(logs):
@@ -15,6 +16,15 @@ def tell_killed_jobs(logs):
         print(message, file=sys.stderr)
 
 
+def tell_results():
+    """Print what the run came to."""
+    # A job on a cluster is a run of its own, whose end is nobody's.
+    if workflow.is_main_process and (
+        words := closing_words(Path("results"), list(CONFIG.datasets))
+    ):
+        print(f"\n{words}", file=sys.stderr)
+
+
 onerror:
     tell_killed_jobs(log)
 
@@ -22,3 +32,4 @@ onerror:
 # Jobs that had enough at another attempt are worth knowing too: every run would lose their time.
 onsuccess:
     tell_killed_jobs(log)
+    tell_results()

@@ -65,6 +65,12 @@ rule make_tables:
                 ],
                 "audits": list(SYSTEMS_OF),
                 "datasets": REPORTED_DATASETS,
+                # Called like a published collection, without its clips: no published figure is theirs.
+                "namesakes": [
+                    dataset
+                    for dataset in REPORTED_DATASETS
+                    if dataset in COLLECTIONS and not holds_published_clips(dataset)
+                ],
                 "published": published_digest(PUBLISHED.glob("*.csv")),
             },
         ),

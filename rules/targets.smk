@@ -17,6 +17,13 @@ rule features:
     localrule: True
 
 
+rule classified:
+    """Classify every collection that `classify` of the configuration names."""
+    input:
+        [f"results/{dataset}/classified/{name}.csv" for dataset, name in CLASSIFIED],
+    localrule: True
+
+
 rule tables:
     """Make results/tables.csv."""
     input:

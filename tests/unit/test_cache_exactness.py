@@ -29,7 +29,7 @@ from genreflow.features.modulation import compute_modulation
 from genreflow.features.registry import FEATURES
 from genreflow.features.running_median import running_median
 from genreflow.features.stft import compute_stft, uncentred_frames
-from genreflow.files.store import as_stored
+from genreflow.files.layouts import as_stored
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 

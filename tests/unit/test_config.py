@@ -312,3 +312,52 @@ def test_published_collections_need_no_more_than_their_name(
     found = config.datasets["mine"].model_dump()
     assert {key: found[key] for key in dataset} == dataset
     assert found["path"] == dataset.get("path", "download")
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_file_and_line(tmp_path: Path) -> None:
+    first, second = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    first.write_text("mel: {n_mels: -3}\nhpss:\n  kernel: 31\n  margn: 2\n")
+    second.write_text(
+        "datasets:\n  m: {source: folder, foldr: music}\n"
+        "experiments:\n"
+        "  - {dataset: m, partition: random, systems: [SF]}\n"
+        "  - {dataset: m, partition: random, systems: [SF, TT]}\n"
+    )
+    overrides = {**read_yaml(first), **read_yaml(second)}
+    with pytest.raises(UserError) as caught:
+        load({}, overrides, [first, second])
+    message = str(caught.value)
+    assert message.startswith("5 mistakes")
+    for found, where in (
+        ("`mel.n_mels` is -3", f"{first}, line 1"),
+        ("unknown key `hpss.margn`", f"{first}, line 4"),
+        ("`datasets.m.folder` is missing", f"{second}, line 2"),
+        ("unknown key `datasets.m.foldr`", f"{second}, line 2"),
+        ("`experiments.1.systems.1` is 'TT'", f"{second}, line 5"),
+    ):
+        block = message.partition(found)[2].partition("Where: ")[2]
+        assert block.startswith(where), (found, message)
+    assert "did you mean `TF`?" in message
+
+
+def test_contradictions_are_told_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        load({}, {"datasets": {"m": {"source": "synthetic"}, "n": {"source": "synthetic"}},
+                  "experiments": [], "hpss": {"kernel": 30}, "seeds": [1, 1]})  # fmt: skip
+    message = str(caught.value)
+    assert message.count("hpss.kernel = 30 is even") == 2
+    assert message.count("repeats a seed") == 2
+
+
+def test_home_is_expanded_in_every_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    datasets = {
+        "a": {"source": "folder", "folder": "~/music"},
+        "b": {"source": "manifest", "manifest": "~/m.csv"},
+        "c": {"source": "gtzan", "path": "~/genres", "lists": "~/lists"},
+        "d": {"source": "fma_small", "metadata": "~/fma_metadata.zip"},
+    }
+    found = load({}, {"datasets": datasets, "experiments": [], "downloads": "~/downloads"})
+    text = json.dumps(found.model_dump())
+    assert "~" not in text
+    assert text.count("/home/me/") == 6

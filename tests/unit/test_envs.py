@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
-ENVIRONMENTS = ("features", "training", "evaluation")
+ENVIRONMENTS = ("features", "training", "evaluation", "classification")
 #: conda-forge's names where they differ from the lock's.
 LOCK_NAMES = {
     "matplotlib-base": "matplotlib",
@@ -45,6 +46,15 @@ def dependencies(environment: str) -> dict[str, str]:
     return {line.partition(" ")[0]: line.partition(" ")[2] for line in content["dependencies"]}
 
 
+def executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module, without what is imported for its annotations alone."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":
+        return
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        yield from executed(child)
+
+
 def imported(script: str) -> set[str]:
     """Return the third-party modules that a script and the package's modules behind it import."""
     pending, seen, found = [script], set(), set()
@@ -54,7 +64,7 @@ def imported(script: str) -> set[str]:
         if name in seen or not path.is_file():
             continue
         seen.add(name)
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in executed(ast.parse(path.read_bytes())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]

@@ -500,7 +500,7 @@ def test_refresh_of_a_manifest_with_a_mistake_ends_with_its_message(
 def test_a_job_reads_what_planning_wrote_and_says_and_writes_nothing(
     music: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dataset = {"source": "folder", "folder": str(music), "shards": None}
+    dataset = {"source": "folder", "folder": str(music), "labels": "folders", "shards": None}
     rendered = str(fallback(music).parent / "audio")
     with pytest.raises(UserError, match="the manifest does not exist"):
         read_source({**dataset, "rendered": rendered})
@@ -673,6 +673,54 @@ def test_folder_that_can_not_be_read_is_named(music: Path, monkeypatch: pytest.M
     assert str(music / "jazz") in message
 
 
+def test_folders_may_be_no_labels(tmp_path: Path) -> None:
+    music = touch(tmp_path / "music", "a.mp3", "live/b.mp3", "live/old/c.flac")
+
+    def listed(labels_needed: bool = False) -> list[Clip]:
+        return folder_clips(
+            music,
+            fallback=fallback(music),
+            planning=True,
+            labelled=False,
+            labels_needed=labels_needed,
+        )
+
+    clips = listed()
+    assert [(clip.track_id, clip.label) for clip in clips] == [
+        ("a", ""), ("live/b", ""), ("live/old/c", ""),
+    ]  # fmt: skip
+    # What is new is found as before, and labels come with the manifest.
+    touch(music, "d.mp3")
+    assert append_new(music, music / MANIFEST) == 1
+    assert [clip.track_id for clip in listed()] == ["a", "d", "live/b", "live/old/c"]
+    with pytest.raises(UserError, match="`label` is empty"):
+        listed(labels_needed=True)
+    manifest = music / MANIFEST
+    text = manifest.read_text()
+    for number, name in enumerate(("a", "b", "c", "d")):
+        text = text.replace(f"{name}.mp3,,", f"{name}.mp3,{'rock' if number % 2 else 'pop'},")
+        text = text.replace(f"{name}.flac,,", f"{name}.flac,pop,")
+    manifest.write_text(text)
+    assert [clip.label for clip in listed(labels_needed=True)] == ["pop", "rock", "rock", "pop"]
+
+
+def test_one_file_without_a_label_is_a_collection(tmp_path: Path) -> None:
+    music = touch(tmp_path / "music", "a.mp3")
+    (clip,) = folder_clips(
+        music, fallback=fallback(music), planning=True, labelled=False, labels_needed=False
+    )
+    assert clip.track_id == "a"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="the folder has no audio; it has nothing"):
+        folder_clips(
+            tmp_path / "empty",
+            fallback=fallback(music),
+            planning=True,
+            labelled=False,
+            labels_needed=False,
+        )
+
+
 # The configuration.
 
 
@@ -693,12 +741,13 @@ def test_configuration_takes_a_folder() -> None:
         (dataset(), ["`datasets.folder.folder` is missing"]),
         (dataset(folder=""), ["`datasets.folder.folder` is ''"]),
         (dataset(folder=3), ["`datasets.folder.folder` is 3"]),
-        (dataset(foldr="m"), ["`datasets.folder.folder` is missing"]),
+        (dataset(foldr="m"), ["`datasets.folder.folder` is missing",
+                              "unknown key `datasets.folder.foldr`", "did you mean `folder`?"]),
         (dataset(folder="m", shard=3),
          ["unknown key `datasets.folder.shard`", "did you mean `shards`?"]),
         (dataset(folder="m", manifest="m.csv"),
          ["unknown key `datasets.folder.manifest`",
-          "one of source, shards, settings, folder\n"]),
+          "one of source, shards, settings, folder, labels\n"]),
         ({"datasets": {"m": {"source": "foldr"}}, "experiments": []},
          ["`datasets.m.source` is 'foldr'",
           "one of folder, fma_small, fma_medium, fma_large, fma_full, gtzan, manifest, synthetic"]),

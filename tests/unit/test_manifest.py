@@ -166,6 +166,28 @@ def test_fewer_than_two_labels_are_refused(tmp_path: Path, text: str) -> None:
     assert "at least two labels" in refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("track_id,path\na,a.mp3\n", [""]),
+        ("track_id,path,label\na,a.mp3,\nb,b.mp3,rock\n", ["", "rock"]),
+        (HEADER + "a,a.mp3,rock\n", ["rock"]),
+    ],
+)
+def test_features_need_no_labels(tmp_path: Path, text: str, labels: list[str]) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(text)
+    assert [clip.label for clip in read_manifest(path, labels_needed=False)] == labels
+    with pytest.raises(UserError):
+        read_manifest(path)
+
+
+def test_column_that_is_not_needed_may_be_missing_but_not_misspelt(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("track_id,path,lable\na,a.mp3,rock\n")
+    with pytest.raises(UserError, match="rename `lable`"):
+        read_manifest(tmp_path / "m.csv", labels_needed=False)
+
+
 def test_other_encodings_are_refused_with_the_place(tmp_path: Path) -> None:
     message = refusal(tmp_path, (HEADER + "é").encode("latin-1"))
     assert "byte 20 is not UTF-8" in message

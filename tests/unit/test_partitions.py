@@ -359,3 +359,56 @@ def test_the_clips_that_validate_in_a_fold_are_tested_in_the_next(partition_id: 
     folds = by_fold(draw(collection(), partition_id))
     for fold, roles in folds.items():
         assert folds[(fold + 1) % len(folds)]["test"] == roles["valid"]
+
+
+def test_all_clips_train_or_choose_the_epoch() -> None:
+    clips = [Clip(f"{g}.{i:03d}", "", g) for g in GENRES for i in range(40)]
+    fold = by_fold(draw(clips, "all", final_validation=0.1))[0]
+    assert fold.keys() == {"train", "valid"}
+    assert len(fold["valid"]) == 12
+    assert all(sum(t.startswith(g) for t in fold["valid"]) == 4 for g in GENRES)
+    assert len(fold["train"]) == 108
+    other = by_fold(draw(clips, "all", final_validation=0.1, seed=1))[0]
+    assert other["valid"] != fold["valid"]
+
+
+def test_all_clips_keep_groups_together_where_there_are_some() -> None:
+    clips = collection()
+    # One clip without a group is a group of its own.
+    clips[0] = replace(clips[0], group="")
+    assignments = draw(clips, "all", final_validation=0.25)
+    group = {clip.track_id: clip.group for clip in clips}
+    sides: dict[str, set[str]] = defaultdict(set)
+    for assignment in assignments:
+        sides[group[assignment.track_id] or assignment.track_id].add(assignment.role)
+    assert all(len(roles) == 1 for roles in sides.values())
+    share = sum(a.role == "valid" for a in assignments) / len(assignments)
+    assert 0.15 < share < 0.35
+
+
+def test_all_clips_of_a_class_with_one_group_train() -> None:
+    clips = [Clip(f"x.{i}", "", "x", f"artist{i // 4}") for i in range(24)]
+    clips += [Clip(f"y.{i}", "", "y", "the only one") for i in range(9)]
+    for seed in range(8):
+        roles = {a.track_id: a.role for a in draw(clips, "all", seed=seed)}
+        assert {roles[f"y.{i}"] for i in range(9)} == {"train"}
+        assert "valid" in roles.values()
+
+
+def test_all_clips_of_a_tiny_collection() -> None:
+    clips = [Clip(f"{g}.{i}", "", g) for g in GENRES for i in range(2)]
+    fold = by_fold(draw(clips, "all"))[0]
+    assert len(fold["train"]) == len(fold["valid"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("clips", "words"),
+    [
+        ([Clip("a", "", "x"), Clip("b", "", "x")], "at least two labels"),
+        ([Clip("a", "", "x"), Clip("b", "", "")], "have no `label`"),
+        ([Clip("a", "", "x"), Clip("b", "", "x"), Clip("c", "", "y")], "has one clip"),
+    ],
+)
+def test_all_clips_need_labels(clips: list[Clip], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        draw(clips, "all")

@@ -35,9 +35,10 @@ import train_expert
 import train_mixer
 from genreflow.features.registry import FEATURES, clip_shape
 from genreflow.files.assignments import Assignment, write_assignments
+from genreflow.files.layouts import as_stored
 from genreflow.files.models import name_normalisation, read_model, write_model
 from genreflow.files.predictions import read_predictions
-from genreflow.files.store import FeatureFile, FeatureWriter, as_stored, read_arrays, write_arrays
+from genreflow.files.store import FeatureFile, FeatureWriter, read_arrays, write_arrays
 from genreflow.jeong2016.network import Mlp, mlp_tensors
 from genreflow.jobs.job import Job
 from genreflow.plan.schema import Settings

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from genreflow.errors import UserError
 from genreflow.features.registry import FEATURES
+from genreflow.files.atomic import temporary_name
 from genreflow.files.store import (
     FeatureFile,
     FeatureSet,
     FeatureWriter,
     read_arrays,
-    temporary_name,
     write_arrays,
 )
 from numpy.typing import NDArray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from genreflow.files.predictions import (
     write_predictions,
 )
 from genreflow.results.leaks import Summary
+from genreflow.results.summary import closing_words
 from genreflow.results.tables import (
     COLUMNS,
     Evaluated,
@@ -208,3 +210,20 @@ def test_table_two_agrees_with_the_other_published_figures() -> None:
     mixed = table[table["method"].str.startswith("temporal")].set_index("partition")["published"]
     assert mixed["fault_filtered"] == known["gtzan", "fault_filtered", "TF"]
     assert mixed["cv10"] == known["gtzan", "random", "SF+TF"]
+
+
+def test_closing_words_have_accuracies_quarantine_and_the_next_step(tmp_path: Path) -> None:
+    assert closing_words(tmp_path, ["mine"]) == ""
+    results = [evaluated("mine", "random", "SF", {0: 7}), evaluated("mine", "split", "TF", {0: 9})]
+    rows = [row for result in results for row in tidy_rows(result, read_published(PUBLISHED))]
+    write_table(tidy_table(rows), tmp_path / "tables.csv")
+    (tmp_path / "mine").mkdir()
+    lost = "".join(f"t{number},t{number}.mp3,file not found\n" for number in range(7))
+    (tmp_path / "mine" / "quarantine.csv").write_text(f"track_id,path,reason\n{lost}")
+    words = closing_words(tmp_path, ["mine", "other"])
+    assert re.search(r"mine +random +SF +seed 0 +70.0 % +7/10 +39.7 - 89.2", words)
+    assert re.search(r"mine +split +TF +seed 0 +90.0 % +9/10 ", words)
+    assert "Clips of mine that can't be used: 7" in words
+    assert "t0: file not found" in words
+    assert "and 2 more" in words
+    assert "classifiers/{system}" in words

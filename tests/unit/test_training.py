@@ -11,7 +11,8 @@ import torch
 from genreflow.features.normalisation import input_normaliser
 from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment
-from genreflow.files.store import FeatureSet, FeatureWriter, as_stored
+from genreflow.files.layouts import as_stored
+from genreflow.files.store import FeatureSet, FeatureWriter
 from genreflow.yi2019.mixture import align_probabilities, batch_statistics_experts
 from genreflow.yi2019.networks import K2c2, initialise
 from genreflow.yi2019.training import (

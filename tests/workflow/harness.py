@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -75,6 +76,14 @@ def options(folder: Path, config: dict[str, object] | None, snakefile: Path) -> 
         (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         found += ["--configfile", str(folder / "my.yaml")]
     return found
+
+
+def copy_workflow(folder: Path) -> Path:
+    """Copy everything that runs into a folder, and return it."""
+    for name in ("rules", "workflow", "config", "profiles", "envs"):
+        shutil.copytree(REPOSITORY / name, folder / name, dirs_exist_ok=True)
+    shutil.copyfile(REPOSITORY / "Snakefile", folder / "Snakefile")
+    return folder
 
 
 def snakemake_command(

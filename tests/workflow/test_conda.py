@@ -27,7 +27,8 @@ case "$*" in
 esac
 """
 PYTHON = """#!/bin/sh
-echo "$CONDA_PREFIX $1" >> "{base}/calls"
+# The first argument is what runs the script of the second one's name.
+echo "$CONDA_PREFIX $2" >> "{base}/calls"
 for path in "$@"; do
   case $path in
     results/*.*) [ -e "$path" ] || {{ mkdir -p "${{path%/*}}" && : > "$path"; }} ;;
@@ -70,15 +71,16 @@ def test_jobs_run_in_the_environment_of_their_class(conda: Path, tmp_path: Path)
             "demo": {"source": "synthetic", "seeds": [0], "artists": 4, "seconds": 6},
         },
         "experiments": [{"dataset": "music", "partition": "split", "systems": ALL_SYSTEMS}],
+        "classify": [{"dataset": "music", "classifier": "results/music/classifiers/SF"}],
     }
-    targets = ("all", "features", "report")
+    targets = ("all", "features", "report", "classified")
     outcome = run_snakemake(tmp_path, config, "--sdm", "conda", "--", *targets)
     assert outcome.status == 0, outcome.output[-3000:]
 
     used: dict[str, set[str]] = {}
     for line in (conda / "calls").read_text().splitlines():
         prefix, script = line.split()
-        used.setdefault(Path(script).stem, set()).add(
+        used.setdefault(script, set()).add(
             (Path(prefix) / "environment.yaml").read_text(encoding="utf-8")
         )
     # Nothing is retrieved here.
@@ -89,6 +91,7 @@ def test_jobs_run_in_the_environment_of_their_class(conda: Path, tmp_path: Path)
         ("compute_stft", "features"),
         ("train_expert", "training"),
         ("make_tables", "evaluation"),
+        ("classify_shard", "classification"),
     ):
         content = (REPOSITORY / "envs" / f"{environment}.yaml").read_text(encoding="utf-8")
         assert used[rule] == {content}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
-from harness import REPOSITORY, SMALL_DEMO, planned_jobs, run_snakemake
+from harness import REPOSITORY, SMALL_DEMO, copy_workflow, planned_jobs, run_snakemake
 
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 CONFIG = {
@@ -72,10 +71,7 @@ def carry_out(folder: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
-    for name in ("rules", "workflow", "config", "profiles", "envs"):
-        shutil.copytree(REPOSITORY / name, folder / name)
-    shutil.copyfile(REPOSITORY / "Snakefile", folder / "Snakefile")
-    return folder
+    return copy_workflow(folder)
 
 
 def test_the_page_gives_a_feature_with_an_expert(clone: Path, tmp_path: Path) -> None:
@@ -111,6 +107,18 @@ def test_the_page_gives_a_feature_with_an_expert(clone: Path, tmp_path: Path) ->
         assert chroma["data"].shape == (32, 12, stft["data"].shape[2])
         expected = librosa.feature.chroma_stft(S=stft["data"][3] ** 2, sr=22050, tuning=0.0)
         np.testing.assert_allclose(chroma["data"][3], expected, rtol=1e-6)
+    # A classifier with the expert runs on new music.
+    folder = "results/demo/classifiers/split/seed0/fold0/chroma"
+    made = run_snakemake(tmp_path, config, "--", folder, snakefile=snakefile)
+    assert made.status == 0, made.output[-3000:]
+    environment = {**os.environ, "PYTHONPATH": str(clone / "workflow" / "scripts")}
+    predictions = pd.read_csv(tmp_path / "results/demo/predictions/split/chroma.csv")
+    manifest = pd.read_csv(tmp_path / "results/demo/manifest.csv").set_index("track_id")
+    code = "import genreflow, sys; print(genreflow.load(sys.argv[1]).predict(sys.argv[2]).label)"
+    song = tmp_path / manifest.loc[predictions["track_id"][0], "path"]
+    command = [sys.executable, "-c", code, tmp_path / folder, song]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.stdout.strip() == predictions["predicted"][0], result.stderr
     # The code of the page is held to the same rules as ours.
     tools = Path(sys.executable).parent
     settings = ["--config", str(REPOSITORY / "pyproject.toml")]

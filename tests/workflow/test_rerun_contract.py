@@ -79,6 +79,7 @@ VALUES: dict[str, Any] = {
     "partitions.random_draws": "independent",
     "partitions.cv_validation_folds": 2,
     "partitions.swapped_networks": "retrained",
+    "partitions.final_validation": 0.2,
     "partitions.without_group": "leave_out",
     "dnn.hidden": [50, 50],
     "dnn.initialisation": "he_normal",

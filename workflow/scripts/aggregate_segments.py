@@ -6,7 +6,7 @@ import numpy as np
 from genreflow.files.models import read_model, split_normalisation
 from genreflow.files.store import FeatureSet, write_arrays
 from genreflow.jeong2016.network import mlp_from_tensors
-from genreflow.jeong2016.segments import aggregate, frame_windows, hidden_features
+from genreflow.jeong2016.segments import segment_features
 from genreflow.jeong2016.vectors import vectors_for
 from genreflow.jobs.job import Job, log
 from threadpoolctl import threadpool_limits
@@ -23,10 +23,10 @@ def main(job: Job) -> None:
         normalise = vectors_for(network_name, statistics, features)
         track_ids = features.track_ids
         for track_id in track_ids:
-            activations = hidden_features(network, normalise(features.clip(track_id)))
-            if network_name == "sf":
-                activations = frame_windows(activations, **job.settings)
-            segments.append(aggregate(activations))
+            vectors = normalise(features.clip(track_id))
+            segments.append(
+                segment_features(network, vectors, framed=network_name == "sf", **job.settings)
+            )
     write_arrays(
         job.path("segments"),
         {"track_id": np.array(track_ids), "data": np.stack(segments)},

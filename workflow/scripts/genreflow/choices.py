@@ -13,6 +13,9 @@ Conserved = Literal["magnitude", "power"]
 Spectrogram = Literal["log", "power"]
 Normalisation = Literal["clip", "clip_freq", "train_freq"]
 
+# Collections.
+FolderLabels = Literal["folders", "none"]
+
 # Partitions.
 RandomDraws = Literal["rotations", "independent"]
 SwappedNetworks = Literal["shared", "retrained"]

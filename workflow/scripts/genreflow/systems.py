@@ -77,6 +77,19 @@ def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
     return (*mixed, *MIXTURE_SYSTEMS[system])
 
 
+def features_of(system: str, mixed: Sequence[str] = MIXED) -> list[str]:
+    """Return the features that a system's networks read, each once."""
+    found = [
+        SMALL_NETWORKS[network].vectors
+        if network in SMALL_NETWORKS
+        else EXPERTS[network].feature
+        if network in EXPERTS
+        else MIXER_FEATURE
+        for network in networks_of(system, mixed)
+    ]
+    return list(dict.fromkeys(found))
+
+
 def required_networks(systems: Sequence[str], mixed: Sequence[str] = MIXED) -> list[str]:
     """Return the networks that some systems need, in the papers' order."""
     needed = {network for system in systems for network in networks_of(system, mixed)}

@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
-from genreflow.collections.manifest import check_labels, read_manifest
+from genreflow.collections.manifest import read_manifest
 from genreflow.errors import UserError
 from genreflow.files.clips import Clip, labels, write_clips
 from genreflow.jobs.job import log
+from genreflow.partitions.checks import check_labels
 
 #: The manifest's name, in the music folder.
 MANIFEST = "genreflow_manifest.csv"
@@ -61,7 +62,14 @@ class Found:
     empty: list[str]
 
 
-def folder_clips(folder: Path, *, fallback: Path, planning: bool) -> list[Clip]:
+def folder_clips(
+    folder: Path,
+    *,
+    fallback: Path,
+    planning: bool,
+    labelled: bool = True,
+    labels_needed: bool = True,
+) -> list[Clip]:
     """Return the clips of a folder's manifest, as `read_manifest` does.
 
     Parameters
@@ -72,6 +80,11 @@ def folder_clips(folder: Path, *, fallback: Path, planning: bool) -> list[Clip]:
         The manifest's path where nothing can be written into the folder.
     planning
         Write the manifest where there is none, and warn of audio that is not in it.
+    labelled
+        The folders are the labels; else they mean nothing, and no clip has a label until somebody
+        writes it into the manifest.
+    labels_needed
+        As of `read_manifest`.
 
     Raises
     ------
@@ -84,15 +97,15 @@ def folder_clips(folder: Path, *, fallback: Path, planning: bool) -> list[Clip]:
         raise UserError(
             "this is not a folder." if folder.exists() else "the folder does not exist.",
             where=str(folder.absolute()),
-            expected=LAYOUT,
+            expected=LAYOUT if labelled else "a folder with audio files",
         )
     # A broken link counts: whatever it is meant to lead to is the user's.
     path = next((path for path in (folder / MANIFEST, fallback) if os.path.lexists(path)), None)
     if not planning:
-        return read_manifest(path or folder / MANIFEST)
-    found = find_audio(folder)
-    path = path or _start_manifest(folder, found, fallback)
-    clips = read_manifest(path)
+        return read_manifest(path or folder / MANIFEST, labels_needed=labels_needed)
+    found = find_audio(folder, labelled=labelled)
+    path = path or _start_manifest(folder, found, fallback, labelled, labels_needed)
+    clips = read_manifest(path, labels_needed=labels_needed)
     top = os.path.abspath(folder)
     if path == fallback and not any(
         Path(os.path.normpath(clip.path)).is_relative_to(top) for clip in clips
@@ -107,12 +120,20 @@ def folder_clips(folder: Path, *, fallback: Path, planning: bool) -> list[Clip]:
     return clips
 
 
-def find_audio(folder: Path) -> Found:
+def find_audio(folder: Path, *, labelled: bool = True) -> Found:
     """Return the audio in a folder of folders, in the order of the names; no file is opened.
 
     Hidden files and folders are left out.  Links are followed, but to no folder twice within a
     label, so that a loop ends.
     """
+    if not labelled:
+        seen: set[tuple[int, int]] = set()
+        found = [
+            Path(path, file).relative_to(folder).as_posix()
+            for path, _, files in _walk(str(folder), seen)
+            for file in files
+        ]
+        return Found(found, [], [])
     top: set[tuple[int, int]] = set()
     _, names, loose = next(_walk(str(folder), top))
     files = {
@@ -178,9 +199,11 @@ def append_new(folder: Path, path: Path) -> int:
     UserError
         As `folder_clips`.
     """
-    listed = read_manifest(path)
-    files = _unlisted(folder, find_audio(folder).files, listed)
-    clips = _with_artists(folder, _clips(folder, files, {clip.track_id for clip in listed}))
+    listed = read_manifest(path, labels_needed=False)
+    labelled = any(clip.label for clip in listed)
+    files = _unlisted(folder, find_audio(folder, labelled=labelled).files, listed)
+    taken = {clip.track_id for clip in listed}
+    clips = _with_artists(folder, _clips(folder, files, taken, labelled=labelled))
     if not path.parent.samefile(folder):
         clips = _absolute(folder, clips)
     text = path.read_bytes().decode("utf-8-sig")
@@ -195,19 +218,23 @@ def append_new(folder: Path, path: Path) -> int:
     return len(clips)
 
 
-def _start_manifest(folder: Path, found: Found, fallback: Path) -> Path:
+def _start_manifest(
+    folder: Path, found: Found, fallback: Path, labelled: bool, labels_needed: bool
+) -> Path:
     """Write a folder's manifest for the first time, and return its path."""
     where = str(folder.absolute())
     if not found.files:
+        expected = LAYOUT if labelled else "audio files at any depth"
         raise UserError(
-            "the folder has no audio in folders of its own; "
+            f"the folder has no audio{' in folders of its own' if labelled else ''}; "
             f"it has {_some(found.empty + found.loose)}.",
             where=where,
-            expected=f"{LAYOUT} ({' '.join(AUDIO_SUFFIXES)})",
+            expected=f"{expected} ({' '.join(AUDIO_SUFFIXES)})",
         )
-    clips = _clips(folder, found.files)
+    clips = _clips(folder, found.files, labelled=labelled)
     # Refused before a tag is read or anything written.
-    check_labels(clips, where=f"{where}, with audio in {_some(labels(clips))}")
+    if labels_needed:
+        check_labels(clips, where=f"{where}, with audio in {_some(labels(clips))}")
     if found.empty:
         _warn(f"folders without audio, which give no label: {_some(found.empty)}.", where=where)
     log.warning("%s: reading the tags of %d files, this once.", folder, len(clips))
@@ -227,7 +254,9 @@ def _start_manifest(folder: Path, found: Found, fallback: Path) -> Path:
     return path
 
 
-def _clips(folder: Path, files: Sequence[str], taken: Iterable[str] = ()) -> list[Clip]:
+def _clips(
+    folder: Path, files: Sequence[str], taken: Iterable[str] = (), *, labelled: bool
+) -> list[Clip]:
     """Return a clip for each file, by track id, with paths relative to the folder."""
     unwritable = [file for file in files if UNWRITABLE.search(file)]
     if unwritable:
@@ -241,7 +270,7 @@ def _clips(folder: Path, files: Sequence[str], taken: Iterable[str] = ()) -> lis
     for file, track_id in unique_ids(files, taken).items():
         # Spaces around a value are removed from a manifest; "./" keeps those of a path.
         path = file if file == file.strip() else f"./{file}"
-        clips.append(Clip(track_id, path, tidy(file.partition("/")[0])))
+        clips.append(Clip(track_id, path, tidy(file.partition("/")[0]) if labelled else ""))
     return sorted(clips, key=lambda clip: clip.track_id)
 
 

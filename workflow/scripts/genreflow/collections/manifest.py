@@ -5,26 +5,31 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from genreflow.errors import UserError
 from genreflow.files.assignments import SPLITS
 from genreflow.files.clips import Clip
+from genreflow.partitions.checks import check_labels
 
 COLUMNS = ("track_id", "path", "label", "group", "split")
 
 
-def read_manifest(path: Path) -> list[Clip]:
+def read_manifest(path: Path, *, labels_needed: bool = True) -> list[Clip]:
     """Return the clips of a manifest in the order of their track ids, with absolute paths.
+
+    Parameters
+    ----------
+    labels_needed
+        Refuse clips without a label, and labels that no experiment could use.
 
     Raises
     ------
     UserError
         The file is missing or is no CSV with the columns ``track_id,path,label``; a track id
         occurs twice; a value is empty; a split is none of train, valid, test; or there are
-        fewer than two labels or a label with one clip.
+        fewer than two labels or a label with one clip.  Where labels are not needed, none of this
+        is asked of them.
     """
     if not path.is_file():
         raise UserError(
@@ -45,9 +50,13 @@ def read_manifest(path: Path) -> list[Clip]:
     seen: dict[str, int] = {}
     try:
         header = [name.strip() for name in reader.fieldnames or []]
+        required = COLUMNS[:3] if labels_needed else COLUMNS[:2]
         for column in COLUMNS[:3]:
             if column not in header:
                 close = difflib.get_close_matches(column, header, n=1, cutoff=0.5)
+                # A label that is not needed may be missing, but not misspelt.
+                if column not in required and not close:
+                    continue
                 raise UserError(
                     f"the manifest has no column `{column}`.",
                     where=f"{path}, line 1: {','.join(header) or '(empty)'}",
@@ -60,7 +69,7 @@ def read_manifest(path: Path) -> list[Clip]:
         for row in reader:
             values = {name: (row.get(name) or "").strip() for name in COLUMNS}
             where = f"{path}, line {reader.line_num}"
-            for column in COLUMNS[:3]:
+            for column in required:
                 if not values[column]:
                     raise UserError(f"`{column}` is empty.", where=where)
             if None in row:
@@ -85,26 +94,6 @@ def read_manifest(path: Path) -> list[Clip]:
         raise UserError(
             f"the CSV breaks off: {error}.", where=f"{path}, line {reader.line_num}"
         ) from None
-    check_labels(clips, where=str(path))
+    if labels_needed:
+        check_labels(clips, where=str(path))
     return sorted(clips, key=lambda clip: clip.track_id)
-
-
-def check_labels(clips: Sequence[Clip], *, where: str) -> None:
-    """Refuse a collection that holds fewer than two labels, or a label with one clip."""
-    counts = Counter(clip.label for clip in clips)
-    if len(counts) < 2:
-        raise UserError(
-            f"the manifest has {len(clips)} clips and {len(counts)} labels.",
-            where=where,
-            expected="at least two labels",
-        )
-    for label, count in sorted(counts.items()):
-        if count < 2:
-            close = difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
-            typo = f"; is it a typing error of {close[0]}?" if close else "."
-            raise UserError(
-                f"label {label!r} has one clip.",
-                where=where,
-                expected="at least two clips a label",
-                hint=f"add clips or leave the label out{typo}",
-            )

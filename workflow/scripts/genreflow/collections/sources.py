@@ -47,7 +47,9 @@ def read_checksums(source: Mapping[str, Any]) -> dict[str, str]:
     return collection.read_checksums(Path(source["folder"]))
 
 
-def listed_clips(source: Mapping[str, Any], *, planning: bool) -> list[Clip]:
+def listed_clips(
+    source: Mapping[str, Any], *, planning: bool, labels_needed: bool = False
+) -> list[Clip]:
     """Return the clips of a source that lists them itself, in the order of their track ids.
 
     Parameters
@@ -55,8 +57,9 @@ def listed_clips(source: Mapping[str, Any], *, planning: bool) -> list[Clip]:
     source
         The dataset's part of the configuration, and ``rendered``: the folder in which synthesised
         clips are rendered, a folder a shard.
-    planning
-        As of `genreflow.collections.folder.folder_clips`.
+    planning, labels_needed
+        As of `genreflow.collections.folder.folder_clips`; what planning let through is not asked
+        again.
 
     Raises
     ------
@@ -65,10 +68,16 @@ def listed_clips(source: Mapping[str, Any], *, planning: bool) -> list[Clip]:
     """
     rendered = source["rendered"]
     if source["source"] == "manifest":
-        return read_manifest(Path(source["manifest"]))
+        return read_manifest(Path(source["manifest"]), labels_needed=labels_needed)
     if source["source"] == "folder":
         fallback = Path(rendered).with_name(MANIFEST)
-        return folder_clips(Path(source["folder"]), fallback=fallback, planning=planning)
+        return folder_clips(
+            Path(source["folder"]),
+            fallback=fallback,
+            planning=planning,
+            labelled=source["labels"] == "folders",
+            labels_needed=labels_needed,
+        )
     planted = clip_table(seeds=source["seeds"], artists=source["artists"])
     clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
     placed = [

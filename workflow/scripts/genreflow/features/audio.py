@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from soundfile import SoundFile
+
     from genreflow.choices import Resampler
 
 #: Seconds decoded past the end of a clip, so that the resampling filter never sees the cut.
@@ -33,11 +38,15 @@ class UnusableClip(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded file: samples (n, channels), their rate in Hz, and what decoded them."""
+    """A decoded clip: samples (n, channels), their rate in Hz, and what decoded them.
+
+    Its first ``lead`` frames are there for the resampling alone.
+    """
 
     samples: Samples
     sample_rate: int
     decoder: str
+    lead: int = 0
 
 
 def verify_file(path: Path, *, sha1: str) -> None:
@@ -75,6 +84,45 @@ def decode(path: Path, *, seconds: float) -> Decoded:
     return _decode_ffmpeg(path, seconds)
 
 
+def decode_clips(path: Path, *, seconds: float) -> Iterator[Decoded]:
+    """Yield the clips of an audio file of any length, one after the other from its start.
+
+    The first is that of `decode`; the others have a margin before them as well, so that no
+    resampling filter sees a cut.  A rest of less than half a clip is dropped.  No more than two
+    clips are in memory at a time.
+
+    Raises
+    ------
+    UnusableClip
+        As of `decode`.
+    """
+    import soundfile
+
+    first = decode(path, seconds=seconds)
+    yield first
+    if len(first.samples) < first.sample_rate * min(1.5 * seconds, seconds + MARGIN_SECONDS):
+        return
+    try:
+        with ExitStack() as stack:
+            converted = first.decoder == "ffmpeg"
+            file = stack.enter_context(_converted(path, None)) if converted else path
+            audio = stack.enter_context(soundfile.SoundFile(file))
+            for samples, lead in _later_clips(audio, seconds):
+                yield Decoded(samples, audio.samplerate, first.decoder, lead)
+    except RuntimeError as error:
+        raise UnusableClip(f"libsndfile: {getattr(error, 'error_string', error)}") from None
+
+
+def cut_clips(samples: Samples, sample_rate: int, *, seconds: float) -> Iterator[Decoded]:
+    """Yield the clips of samples (n, channels) in memory, as `decode_clips` does of a file's."""
+    yield Decoded(samples[: ceil((seconds + MARGIN_SECONDS) * sample_rate)], sample_rate, "")
+    for number in count(1):
+        begin, start, end = _bounds(number, seconds, sample_rate)
+        if len(samples) - start < seconds * sample_rate / 2:
+            return
+        yield Decoded(samples[begin:end], sample_rate, "", start - begin)
+
+
 def prepare_clip(
     decoded: Decoded, *, sample_rate: int, length: int, resampler: Resampler
 ) -> tuple[Samples, int]:
@@ -95,7 +143,8 @@ def prepare_clip(
     if peak > LARGEST_PEAK:
         raise UnusableClip(f"peak {peak:.4g}: samples are not scaled to [-1, 1]")
     mono = decoded.samples.mean(axis=1, dtype=np.float32)
-    mono = resample(mono, decoded.sample_rate, sample_rate, resampler=resampler)[:length]
+    mono = resample(mono, decoded.sample_rate, sample_rate, resampler=resampler)
+    mono = mono[round(decoded.lead * sample_rate / decoded.sample_rate) :][:length]
     return np.pad(mono, (0, length - mono.size)), int(mono.size)
 
 
@@ -139,12 +188,46 @@ def _decode_soundfile(file: Path | IO[bytes], seconds: float) -> Decoded:
         return Decoded(samples, audio.samplerate, "libsndfile")
 
 
+def _bounds(number: int, seconds: float, sample_rate: int) -> tuple[int, int, int]:
+    """Return where a later clip begins with its margin, where it starts, and where both end."""
+    start, stop = (round((number + more) * seconds * sample_rate) for more in (0, 1))
+    margin = ceil(MARGIN_SECONDS * sample_rate)
+    return max(0, start - margin), start, stop + margin
+
+
+def _later_clips(audio: SoundFile, seconds: float) -> Iterator[tuple[Samples, int]]:
+    """Yield every clip of an open file after the first, with the length of its lead."""
+    # One pass and no seeking, which is not exact in every format.
+    held, held_from = np.empty((0, audio.channels), np.float32), 0
+    for number in count(1):
+        begin, start, end = _bounds(number, seconds, audio.samplerate)
+        wanted = end - held_from - len(held)
+        read = audio.read(wanted, dtype="float32", always_2d=True)
+        held = np.concatenate(
+            [held[max(0, begin - held_from) :], read[max(0, begin - held_from - len(held)) :]]
+        )
+        held_from = begin
+        if len(held) - (start - begin) < seconds * audio.samplerate / 2:
+            return
+        yield held, start - begin
+        if len(read) < wanted:
+            return
+
+
 def _decode_ffmpeg(path: Path, seconds: float) -> Decoded:
+    with _converted(path, seconds + MARGIN_SECONDS) as wav:
+        decoded = _decode_soundfile(wav, seconds)
+    return replace(decoded, decoder="ffmpeg")
+
+
+@contextmanager
+def _converted(path: Path, seconds: float | None) -> Iterator[IO[bytes]]:
+    """Open what ffmpeg makes of a file, or of its first seconds, as WAV in float32."""
     # A file without a name, on the machine's own disk: whatever kills the job, nothing is left.
     with tempfile.TemporaryFile() as wav:
         # "file:" keeps ffmpeg from reading a protocol or an option into the name.
         command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", f"file:{path}"]
-        command += ["-map", "0:a:0", "-t", str(seconds + MARGIN_SECONDS)]
+        command += ["-map", "0:a:0", *(() if seconds is None else ("-t", str(seconds)))]
         command += ["-c:a", "pcm_f32le", "-f", "wav", f"file:/dev/fd/{wav.fileno()}"]
         result = subprocess.run(
             command,
@@ -159,8 +242,7 @@ def _decode_ffmpeg(path: Path, seconds: float) -> Decoded:
             reason = lines[-1].replace(str(path), path.name) if lines else "no audio stream"
             raise UnusableClip(f"ffmpeg: {reason}")
         wav.seek(0)
-        decoded = _decode_soundfile(wav, seconds)
-    return Decoded(decoded.samples, decoded.sample_rate, "ffmpeg")
+        yield wav
 
 
 def _ffmpeg_version() -> str:

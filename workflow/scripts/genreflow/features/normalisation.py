@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from genreflow.files.store import FeatureSet
-
 if TYPE_CHECKING:
     from genreflow.choices import Normalisation
+    from genreflow.files.store import FeatureSet
 
 Array = npt.NDArray[np.float64]
 #: Deviations below this are taken as this, so that a constant bin gives zeros.

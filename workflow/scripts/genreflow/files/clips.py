@@ -11,7 +11,7 @@ from genreflow.files.records import read_records, write_records
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of a collection; ``group`` and ``split`` are empty where not given."""
+    """One clip of a collection; ``label``, ``group`` and ``split`` are empty where not given."""
 
     track_id: str
     path: str
@@ -34,7 +34,7 @@ class ShardClip:
 
 def labels(clips: Iterable[Clip]) -> list[str]:
     """Return the labels in alphabetical order: a label's place is its class index."""
-    return sorted({clip.label for clip in clips})
+    return sorted({clip.label for clip in clips if clip.label})
 
 
 def write_clips(clips: Iterable[Clip], path: Path) -> None:

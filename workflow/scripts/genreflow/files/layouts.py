@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,31 @@ class Layout:
     def from_json(cls, values: Mapping[str, Any]) -> Layout:
         """Return the layout of which JSON has made maps and lists."""
         return cls(**{**values, "axes": tuple(values["axes"]), "shape": tuple(values["shape"])})
+
+
+def as_stored(layout: Layout, values: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
+    """Return values as a reader of their cache finds them."""
+    import numpy as np
+
+    if layout.step is not None:
+        values = np.rint(values / layout.step) * layout.step
+    return values.astype(layout.dtype, copy=False)
+
+
+class Clips(Protocol):
+    """The clips of a feature: those of caches (`files.store`) or in memory (`extraction`)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a clip."""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What the feature's caches say of it, such as which frames Jeong 2016 counts."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The settings that shaped it, a map a section."""
+
+    def clip(self, track_id: str) -> npt.NDArray[Any]:
+        """Return the values of a clip as a cache holds them."""

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from genreflow.errors import UserError
-from genreflow.files.store import temporary_name
+from genreflow.files.atomic import temporary_name
 
 FORMAT = "genreflow-model"
 FORMAT_VERSION = 1
@@ -31,17 +31,27 @@ def write_model(
         Architecture, normalisation, labels in their order, the clips that trained and those that
         validated, parameters, seed, best epoch.
     """
-    temporary = temporary_name(path)
     # safetensors keeps text only, so the description is one JSON value.
     content = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
+    write_tensors(path, tensors, genreflow=json.dumps(content, sort_keys=True))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]], **metadata: str) -> None:
+    """Write named arrays as safetensors, under the final name only when whole."""
+    temporary = temporary_name(path)
     contiguous = {name: np.array(values, order="C") for name, values in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        save_file(
-            contiguous, temporary, metadata={"genreflow": json.dumps(content, sort_keys=True)}
-        )
+        save_file(contiguous, temporary, metadata=metadata)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a file from `write_tensors`."""
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in list(file.keys())}
 
 
 def read_model(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

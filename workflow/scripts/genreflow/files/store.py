@@ -14,29 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from genreflow.errors import UserError
-from genreflow.files.layouts import Layout
+from genreflow.files.atomic import temporary_name
+from genreflow.files.layouts import Layout, as_stored
 
 FORMAT = "genreflow-feature"
 FORMAT_VERSION = 1
 #: Rows that are summed at a time, so that they stay in the processor's cache.
 BLOCK = 32
-
-
-def temporary_name(path: Path) -> Path:
-    """Return the name under which a file is written until it is whole.
-
-    Always the same one, so that what a killed job left behind is overwritten by the next.  Nobody
-    else writes it, since Snakemake's lock keeps a target to one run: so HDF5's own lock, which
-    network file systems often refuse, is off for writers too.
-    """
-    return path.with_name(f".{path.name}.part")
-
-
-def as_stored(layout: Layout, values: npt.NDArray[np.floating]) -> npt.NDArray[Any]:
-    """Return values as a reader of their cache finds them."""
-    if layout.step is not None:
-        values = np.rint(values / layout.step) * layout.step
-    return values.astype(layout.dtype, copy=False)
 
 
 class FeatureWriter:
@@ -311,6 +295,10 @@ class FeatureSet:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
         for shard in self._shards:
             shard.close()
 

@@ -35,3 +35,22 @@ def frame_windows(activations: Array, *, window_frames: int, shift_frames: int) 
     """Return the windows of a clip's frames: (frames, units) to (windows, window_frames, units)."""
     windows = np.lib.stride_tricks.sliding_window_view(activations, window_frames, axis=0)
     return windows[::shift_frames].transpose(0, 2, 1)
+
+
+def segment_features(
+    network: Mlp, vectors: Array, *, framed: bool, window_frames: int, shift_frames: int
+) -> Array:
+    """Return a clip's segment features, shape (segments, 2 units), from its network vectors.
+
+    Parameters
+    ----------
+    framed
+        The vectors are a clip's frames (SF), of which windows are still to be made; else they are
+        the windows' already (TF).
+    """
+    activations = hidden_features(network, vectors)
+    if framed:
+        activations = frame_windows(
+            activations, window_frames=window_frames, shift_frames=shift_frames
+        )
+    return aggregate(activations)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from genreflow.features.cepstrum import normalise_cepstral_modulation
 from genreflow.features.normalisation import SMALLEST_DEVIATION
-from genreflow.files.store import FeatureSet
+from genreflow.files.layouts import Clips
 
 Array = npt.NDArray[np.float32]
 Moments = npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ def temporal_vectors(
 
 
 def modulation_moments(
-    features: FeatureSet,
+    features: Clips,
     track_ids: Iterable[str],
     *,
     mean: Moments,
@@ -102,7 +102,7 @@ def modulation_moments(
 
 
 def vectors_for(
-    network: Literal["sf", "tf"], statistics: Mapping[str, Moments], features: FeatureSet
+    network: Literal["sf", "tf"], statistics: Mapping[str, Moments], features: Clips
 ) -> Normalise:
     """Return the step from a cached clip to the vectors of SF's or TF's network."""
     if network == "sf":
@@ -133,7 +133,7 @@ class ClipVectors:
 
     def __init__(
         self,
-        features: FeatureSet,
+        features: Clips,
         track_ids: Sequence[str],
         classes: Sequence[int],
         *,

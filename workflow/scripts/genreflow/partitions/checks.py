@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -11,6 +12,7 @@ from genreflow.errors import UserError
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.clips import Clip
 from genreflow.partitions.names import (
+    ALL,
     GIVEN,
     QUARTERS,
     divided_clips,
@@ -42,6 +44,10 @@ def check_partition(
         sides of a given split.
     """
     where = f"dataset `{dataset}`, partition `{partition_id}`"
+    if partition_id == ALL:
+        # What no experiment has may have come without labels.
+        _require(clips, "label", where)
+        check_labels(clips, where=where)
     disjoint = is_group_disjoint(partition_id)
     # A class that is left out altogether is refused, not forgotten.
     labels = sorted({clip.label for clip in clips})
@@ -51,7 +57,9 @@ def check_partition(
     if partition_name(partition_id) in GIVEN:
         _check_split(clips, labels, where, disjoint)
         return
-    parts = QUARTERS if partition_id.startswith("random") else number_of_folds(partition_id)
+    parts = {"random": QUARTERS, ALL: 2}.get(
+        partition_name(partition_id), number_of_folds(partition_id)
+    )
     members: dict[str, set[str]] = {label: set() for label in labels}
     for clip in clips:
         members[clip.label].add(clip.group if disjoint else clip.track_id)
@@ -66,6 +74,27 @@ def check_partition(
             )
 
 
+def check_labels(clips: Sequence[Clip], *, where: str) -> None:
+    """Refuse a collection that holds fewer than two labels, or a label with one clip."""
+    counts = Counter(clip.label for clip in clips)
+    if len(counts) < 2:
+        raise UserError(
+            f"the manifest has {len(clips)} clips and {len(counts)} labels.",
+            where=where,
+            expected="at least two labels",
+        )
+    for label, count in sorted(counts.items()):
+        if count < 2:
+            close = difflib.get_close_matches(label, [k for k in counts if k != label], n=1)
+            typo = f"; is it a typing error of {close[0]}?" if close else "."
+            raise UserError(
+                f"label {label!r} has one clip.",
+                where=where,
+                expected="at least two clips a label",
+                hint=f"add clips or leave the label out{typo}",
+            )
+
+
 def check_sizes(clips: Sequence[Clip], sizes: Mapping[str, int], where: str) -> None:
     """Refuse published lists that give the roles other numbers of clips."""
     found = Counter(clip.split for clip in clips)
@@ -77,7 +106,7 @@ def check_sizes(clips: Sequence[Clip], sizes: Mapping[str, int], where: str) -> 
         )
 
 
-def _require(clips: Sequence[Clip], column: Literal["group", "split"], where: str) -> None:
+def _require(clips: Sequence[Clip], column: Literal["label", "group", "split"], where: str) -> None:
     missing = [clip.track_id for clip in clips if not getattr(clip, column)]
     if missing:
         raise UserError(
@@ -117,7 +146,9 @@ def _check_split(clips: Sequence[Clip], labels: Sequence[str], where: str, disjo
             )
 
 
-def check_fold(assignments: Sequence[Assignment], where: str) -> None:
+def check_fold(
+    assignments: Sequence[Assignment], where: str, *, roles: Sequence[str] = SPLITS
+) -> None:
     """Refuse a drawn fold with an empty part, or without training clips of some class."""
     present: dict[str, set[str]] = defaultdict(set)
     for assignment in assignments:
@@ -130,6 +161,6 @@ def check_fold(assignments: Sequence[Assignment], where: str) -> None:
                 hint="its groups are too few or too large: add groups, or use the partition "
                 "without group_disjoint.",
             )
-    for role in SPLITS:
+    for role in roles:
         if not present[role]:
             raise UserError(f"the {role} part is empty.", where=where, hint="add clips or groups.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from genreflow.files.assignments import Assignment, Role
 from genreflow.files.clips import Clip
 from genreflow.partitions.checks import check_fold, check_partition, check_sizes
 from genreflow.partitions.names import (
+    ALL,
     GIVEN,
     QUARTERS,
     SWAPPED,
@@ -30,6 +33,7 @@ def make_partition(
     seed: int = 0,
     random_draws: RandomDraws = "rotations",
     cv_validation_folds: int = 1,
+    final_validation: float = 0.1,
     without_group: WithoutGroup = "refuse",
     sizes: Mapping[str, int] | None = None,
 ) -> list[Assignment]:
@@ -39,7 +43,9 @@ def make_partition(
     leaves clips without a split out.  ``random`` cuts the clips into four parts, stratified by
     label, and tests each once (50/25/25, the next part validates).  ``cv10`` tests each of ten
     parts once and validates on the next.  Group-disjoint forms keep every group within a part.  The
-    swapped form exchanges valid and test.  `drawn_with` says which of the keys count.
+    swapped form exchanges valid and test.  ``all``, for classifiers, has no test clips: a share
+    validates, without a group on both sides where there are groups.  `drawn_with` says which of
+    the keys count.
 
     Parameters
     ----------
@@ -59,6 +65,8 @@ def make_partition(
     clips.sort(key=lambda clip: clip.track_id)
     if sizes is not None:
         check_sizes(clips, sizes, f"dataset `{dataset}`, partition `{partition_id}`")
+    if partition_id == ALL:
+        return _draw_validation(clips, seed, final_validation, f"dataset `{dataset}`")
     assignments = []
     for fold in range(number_of_folds(partition_id)):
         if partition_name(partition_id) in GIVEN:
@@ -82,6 +90,35 @@ def make_partition(
             fold_assignments, f"dataset `{dataset}`, partition `{partition_id}`, fold {fold}"
         )
         assignments += fold_assignments
+    return assignments
+
+
+def _draw_validation(
+    clips: Sequence[Clip], seed: int, share: float, where: str
+) -> list[Assignment]:
+    """Return the partition `all`: a stratified share validates, the rest trains."""
+    # A clip whose group is not known is a group of its own.
+    alone = [replace(clip, group=clip.group or f"\0{clip.track_id}") for clip in clips]
+    disjoint = any(clip.group for clip in clips)
+    units: dict[str, set[str]] = defaultdict(set)
+    for clip in alone:
+        units[clip.label].add(clip.group if disjoint else clip.track_id)
+    parts = max(2, min(round(1 / share), *map(len, units.values())))
+    part = _draw_parts(alone, parts, seed, disjoint)
+
+    def divided(held_out: int) -> list[Assignment]:
+        return [
+            Assignment(0, c.track_id, c.label, "valid" if part[c.track_id] == held_out else "train")
+            for c in clips
+        ]
+
+    def trains_every_label(assignments: Sequence[Assignment]) -> bool:
+        return {a.label for a in assignments if a.role == "train"} == units.keys()
+
+    # A class of one group must train.
+    drawn = map(divided, range(parts))
+    assignments = next(filter(trains_every_label, drawn), divided(0))
+    check_fold(assignments, f"{where}, partition `{ALL}`", roles=("train", "valid"))
     return assignments
 
 

@@ -17,8 +17,10 @@ FAULT_FILTERED = "fault_filtered"
 OFFICIAL = "official"
 #: Partitions that the clips' own splits give.
 GIVEN = ("split", FAULT_FILTERED, OFFICIAL)
-#: Every partition, with how many folds it has.
+#: Every partition that an experiment may have, with how many folds it has.
 FOLDS = {"split": 1, "random": QUARTERS, "cv10": 10, FAULT_FILTERED: 1, OFFICIAL: 1}
+#: The one of classifiers, which has no test clips: every clip trains, or chooses the epoch.
+ALL = "all"
 
 
 def base_partition(partition_id: str) -> str:
@@ -33,12 +35,16 @@ def partition_name(partition_id: str) -> str:
 
 def number_of_folds(partition_id: str) -> int:
     """Return how many folds a partition has."""
-    return FOLDS[partition_name(partition_id)]
+    return 1 if partition_id == ALL else FOLDS[partition_name(partition_id)]
 
 
 def drawn_with(partition_id: str) -> set[str]:
     """Return the keys of ``partitions`` that decide how a partition is drawn, and no other."""
-    own = {"random": {"seed", "random_draws"}, "cv10": {"seed", "cv_validation_folds"}}
+    own = {
+        "random": {"seed", "random_draws"},
+        "cv10": {"seed", "cv_validation_folds"},
+        ALL: {"seed", "final_validation"},
+    }
     groups = {"without_group"} if is_group_disjoint(partition_id) else set()
     return own.get(partition_name(partition_id), set()) | groups
 

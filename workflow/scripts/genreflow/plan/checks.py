@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 
 from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
@@ -11,16 +11,19 @@ from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
 from genreflow.plan.schema import Config, Settings
 from genreflow.systems import EXPERTS, required_networks
 
+#: From a path of keys to words for where it stands.
+Place = Callable[..., str]
 
-def check_settings(settings: Settings, dataset: str) -> None:
-    """Refuse values that contradict each other, naming both."""
-    where = f"the settings of dataset `{dataset}`"
+
+def settings_errors(settings: Settings, where: str) -> list[UserError]:
+    """Return what is wrong with values that contradict each other, naming both."""
+    errors = []
     stft, audio, mel = settings.stft, settings.audio, settings.mel
     kernel, delta_width = settings.hpss.kernel, settings.mfcc.delta_width
     window, experts = settings.cepstral_modulation.window_frames, settings.mixer.experts
 
     def refuse(found: str, hint: str) -> None:
-        raise UserError(found, where=where, hint=hint)
+        errors.append(UserError(found, where=where, hint=hint))
 
     if stft.n_fft % 2 or (stft.n_fft // 2) % stft.hop:
         refuse(
@@ -64,15 +67,23 @@ def check_settings(settings: Settings, dataset: str) -> None:
         refuse(f"seeds = {settings.seeds} repeats a seed.", "each seed is one run.")
     if len(set(experts)) != len(experts):
         refuse(f"mixer.experts = {experts} repeats an expert.", "each expert has one weight.")
+    return errors
 
 
-def check_experiments(config: Config) -> None:
-    """Refuse experiments on what is not there, or on clips that are too short for an expert."""
+def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield what is wrong with experiments: what is not there, clips too short for an expert.
+
+    Parameters
+    ----------
+    place
+        From a path of keys to words for where it stands.
+    """
     for index, experiment in enumerate(config.experiments):
-        where = f"config, experiments[{index}]"
+        where = place("experiments", index)
         if experiment.dataset not in config.datasets:
             found = f"dataset `{experiment.dataset}` is not among the datasets."
-            raise not_one_of(found, experiment.dataset, config.datasets, where=where)
+            yield not_one_of(found, experiment.dataset, config.datasets, where=where)
+            continue
         dataset = config.datasets[experiment.dataset]
         partition = experiment.partition
         lists, is_fma = getattr(dataset, "lists", None), dataset.source.startswith("fma")
@@ -81,7 +92,7 @@ def check_experiments(config: Config) -> None:
             (OFFICIAL, is_fma, "`source: fma_small`, or another subset of FMA"),
         ):
             if partition.startswith(published) and not there:
-                raise UserError(
+                yield UserError(
                     f"partition `{partition}` of dataset `{experiment.dataset}` has no lists.",
                     where=where,
                     expected=expected,
@@ -92,13 +103,30 @@ def check_experiments(config: Config) -> None:
         for expert in required_networks(experiment.systems, settings.mixer.experts):
             if expert in EXPERTS and settings.expert_pools(expert) is None:
                 rows, columns = settings.expert_shape(expert)
-                raise UserError(
+                yield UserError(
                     f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "
                     f"{settings.mel.n_mels} gives the {expert} expert a {rows} x {columns} input, "
                     "which no five pools take to a 1 x 1 map.",
                     where=f"{where}, dataset `{experiment.dataset}`",
                     hint="use longer clips or more bands, or leave the experts out of `systems`.",
                 )
+
+
+def classification_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield what is wrong with the collections to classify, as far as the configuration tells."""
+    seen: set[tuple[str, str]] = set()
+    for index, wanted in enumerate(config.classify):
+        where = place("classify", index)
+        if wanted.dataset not in config.datasets:
+            found = f"dataset `{wanted.dataset}` is not among the datasets."
+            yield not_one_of(found, wanted.dataset, config.datasets, where=where)
+        if (wanted.dataset, wanted.file) in seen:
+            yield UserError(
+                f"dataset `{wanted.dataset}` has two results of the name `{wanted.file}`.",
+                where=where,
+                hint="give one of them another `name`.",
+            )
+        seen.add((wanted.dataset, wanted.file))
 
 
 def not_one_of(

@@ -11,36 +11,116 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from genreflow.errors import UserError
-from genreflow.plan.checks import check_experiments, check_settings, not_one_of
-from genreflow.plan.schema import SOURCES, Config, Experiment, Settings, merge
+from genreflow.partitions.names import ALL
+from genreflow.plan.checks import (
+    Place,
+    classification_errors,
+    experiment_errors,
+    not_one_of,
+    settings_errors,
+)
+from genreflow.plan.schema import SOURCES, Classification, Config, Experiment, Settings, merge
 
 
-def load(defaults: Mapping[str, Any], overrides: Mapping[str, Any]) -> Config:
+def load(
+    defaults: Mapping[str, Any], overrides: Mapping[str, Any], files: Sequence[Path] = ()
+) -> Config:
     """Return the checked configuration: the default file with the user's values over it.
 
     ``datasets`` and ``experiments`` of the user replace the defaults as a whole, so that asking
     for one's own music does not also run the demo.
 
+    Parameters
+    ----------
+    files
+        The user's configuration files, for the lines of messages.
+
     Raises
     ------
     UserError
-        An unknown key, a value out of range, or two values that contradict each other.
+        Unknown keys, values out of range, values that contradict each other: all of them.
     """
-    blocks = {"datasets", "experiments"} & overrides.keys()
+    blocks = {"datasets", "experiments", "classify"} & overrides.keys()
     merged = merge(defaults, overrides) | {block: overrides[block] for block in blocks}
+    place = _places(files)
     if "datasets" in overrides and "experiments" not in overrides:
         raise UserError(
             "datasets are given without experiments.",
-            where="your config file",
+            where=place("datasets"),
             expected="an `experiments` block that uses them",
             hint="add `experiments: []` to make features alone with the target `features`.",
         )
-    config: Config = _validate(Config, merged, "config")
-    for name in config.datasets:
-        where = f"config, datasets.{name}.settings"
-        check_settings(_validate(Settings, config.merged_settings(name), where), name)
-    check_experiments(config)
+    config: Config
+    config, errors = _validated(Config, merged, place)
+    if config is not None:
+        for name in config.datasets:
+
+            def own(*keys: str | int, name: str = name) -> str:
+                path = f"datasets.{name}.settings"
+                return f"{place('datasets', name, 'settings', *keys)}, {path}"
+
+            settings, found = _validated(Settings, config.merged_settings(name), own)
+            errors += found
+            if settings is not None:
+                errors += settings_errors(settings, f"the settings of dataset `{name}`")
+        if not errors:
+            errors += [*experiment_errors(config, place), *classification_errors(config, place)]
+    _refuse(errors)
     return config
+
+
+def checked_settings(overrides: Mapping[str, Any]) -> Settings:
+    """Return the default settings with some values over them, checked.
+
+    Raises
+    ------
+    UserError
+        As of `load`.
+    """
+    merged = merge(Settings().model_dump(), overrides)
+    settings: Settings
+    settings, errors = _validated(Settings, merged, lambda *_: "settings")
+    _refuse(errors or settings_errors(settings, "settings"))
+    return settings
+
+
+def _refuse(errors: Sequence[UserError]) -> None:
+    """Raise the errors, if there are any, as one."""
+    # A value that settings share is wrong in each dataset's.
+    messages = list(dict.fromkeys(map(str, errors)))
+    if len(messages) == 1:
+        raise errors[0]
+    if messages:
+        raise UserError("\n\n".join([f"{len(messages)} mistakes in the configuration.", *messages]))
+
+
+def _places(files: Sequence[Path]) -> Place:
+    """Return a function from a path of keys to the file and the line that has it."""
+    trees = [(path, yaml.compose(path.read_text(encoding="utf-8"))) for path in files]
+
+    def line(node: Any, keys: Sequence[str | int]) -> tuple[int, int]:
+        """Return how many of the keys a file has, and the line of the last one."""
+        known, found = 0, 1
+        for key in keys:
+            if isinstance(node, yaml.MappingNode):
+                pairs = {name.value: (name, value) for name, value in node.value}
+                if str(key) not in pairs:
+                    break
+                name, node = pairs[str(key)]
+            elif isinstance(node, yaml.SequenceNode) and int(key) < len(node.value):
+                name = node = node.value[int(key)]
+            else:
+                break
+            known, found = known + 1, name.start_mark.line + 1
+        return known, found
+
+    def place(*keys: str | int) -> str:
+        # The last file that has the most of it: that is whose value counts.
+        candidates = [(line(node, keys), str(path)) for path, node in trees]
+        (known, number), path = max(candidates, key=lambda one: one[0][0], default=((0, 0), ""))
+        return f"{path}, line {number}" if known else "config"
+
+    return place
 
 
 def canonical(value: Any) -> str:
@@ -54,17 +134,22 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-def _validate(model: type[Any], data: Mapping[str, Any], where: str) -> Any:
+def _validated(
+    model: type[Any], data: Mapping[str, Any], place: Place
+) -> tuple[Any, list[UserError]]:
+    """Return a checked model, or None and what is wrong with it."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data), []
     except ValidationError as error:
-        first = error.errors()[0]
-        path = [str(part) for part in first["loc"]]
-        # Pydantic puts the source behind a dataset's name; by its place, since names and keys may
-        # be the same word.
-        if path[:1] == ["datasets"] and len(path) > 2:
-            del path[2]
-        raise _explain(model, first, path, where) from None
+        errors = []
+        for found in error.errors():
+            path = list(found["loc"])
+            # Pydantic puts the source behind a dataset's name; by its place, since names and keys
+            # may be the same word.
+            if path[:1] == ["datasets"] and len(path) > 2:
+                del path[2]
+            errors.append(_explain(model, found, [str(part) for part in path], place(*path)))
+        return None, errors
 
 
 def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserError:
@@ -73,6 +158,13 @@ def _explain(model: type[Any], first: Any, path: list[str], where: str) -> UserE
         known = _known_keys(model, first["loc"])
         return not_one_of(f"unknown key `{key}`.", path[-1], known, where=where)
     if first["type"] == "literal_error":
+        if value == ALL and path[-1] == "partition":
+            return UserError(
+                f"`{key}` is {value!r}, which has no test clips.",
+                where=where,
+                hint="it is what `results/{dataset}/classifiers/{system}` trains on; an experiment "
+                "needs another one.",
+            )
         choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         found = f"`{key}` is {value!r}."
         return not_one_of(found, str(value), choices, where=where, cutoff=0.5)
@@ -94,7 +186,8 @@ def _known_keys(model: type[Any], place: Sequence[str | int]) -> list[str]:
     elif block == "datasets":
         kind = SOURCES[str(place[2])]
     else:
-        kind = Experiment if block == "experiments" else model.model_fields[block].annotation
+        lists = {"experiments": Experiment, "classify": Classification}
+        kind = lists.get(block) or model.model_fields[block].annotation
     return list(kind.model_fields)
 
 

@@ -60,7 +60,9 @@ class Planned:
     collection: Collection | None = None
 
 
-def plan_source(dataset: Mapping[str, Any], *, rendered: str, downloads: str) -> Planned:
+def plan_source(
+    dataset: Mapping[str, Any], *, rendered: str, downloads: str, labels_needed: bool = True
+) -> Planned:
     """Return what planning knows of a dataset, without decoding its audio.
 
     Parameters
@@ -72,6 +74,8 @@ def plan_source(dataset: Mapping[str, Any], *, rendered: str, downloads: str) ->
         dataset's results.
     downloads
         The folder of what is retrieved.
+    labels_needed
+        An experiment has the dataset.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def plan_source(dataset: Mapping[str, Any], *, rendered: str, downloads: str) ->
     if dataset["source"] in COLLECTIONS:
         return _plan_collection(dataset, COLLECTIONS[dataset["source"]], downloads)
     source = {**dataset, "rendered": rendered}
-    clips = listed_clips(source, planning=True)
+    clips = listed_clips(source, planning=True, labels_needed=labels_needed)
     # Rendered files are an input of what reads them; the user's files are none, since a missing
     # one is set aside and must not stop the planning.
     own = dataset["source"] != "synthetic"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from genreflow import choices
 from genreflow.features.registry import DROPPABLE, clip_shape
@@ -16,7 +17,8 @@ from genreflow.yi2019.pools import derive_pools
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Text = Annotated[str, Field(min_length=1)]
+#: A path; ``~`` is the user's home.
+PathText = Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
 PartitionName: TypeAlias = str
 SystemName: TypeAlias = str
 ExpertName: TypeAlias = str
@@ -117,6 +119,12 @@ class Partitions(Section):
     )
     cv_validation_folds: int = Field(
         1, ge=1, le=8, description="Of the nine training folds of cv10, how many validate."
+    )
+    final_validation: float = Field(
+        0.1,
+        gt=0,
+        le=0.5,
+        description="Of a classifier that trains on all clips, the share that chooses the epoch.",
     )
     swapped_networks: choices.SwappedNetworks = Field(
         "shared",
@@ -275,15 +283,22 @@ class ManifestDataset(AnyDataset):
     """Own music, listed in a CSV file."""
 
     source: Literal["manifest"]
-    manifest: Text = Field(description="CSV with track_id,path,label and optionally group,split.")
+    manifest: PathText = Field(
+        description="CSV with track_id,path,label and optionally group,split."
+    )
 
 
 class FolderDataset(AnyDataset):
     """Own music in a folder of folders, whose names are the labels."""
 
     source: Literal["folder"]
-    folder: Text = Field(
+    folder: PathText = Field(
         description="Holds a folder for each label; its manifest, once written, may be edited.",
+    )
+    labels: choices.FolderLabels = Field(
+        "folders",
+        description="What the folders are: labels, or nothing (none: features and predictions "
+        "need no labels).",
     )
 
 
@@ -291,12 +306,12 @@ class GtzanDataset(AnyDataset):
     """GTZAN (Tzanetakis & Cook 2002)."""
 
     source: Literal["gtzan"]
-    path: Text = Field(
+    path: PathText = Field(
         "download",
         description="genres.tar.gz, or the folder `genres` (.au or .wav) or the one above it; "
         "`download` gets the archive.",
     )
-    lists: Text | None = Field(
+    lists: PathText | None = Field(
         "download",
         description="Folder of the three fault-filtered lists and the artist index; `download` "
         "gets them. null: there is no partition fault_filtered, and no artist is known.",
@@ -307,12 +322,12 @@ class FmaDataset(AnyDataset):
     """A subset of FMA (Defferrard et al. 2017); clips are the tracks with a root genre."""
 
     source: Literal["fma_small", "fma_medium", "fma_large", "fma_full"]
-    path: Text = Field(
+    path: PathText = Field(
         "download",
         description="The subset's zip archive, its folder or the one above it; `download` gets the "
         "archive.",
     )
-    metadata: Text = Field(
+    metadata: PathText = Field(
         "download",
         description="fma_metadata.zip, its folder, or tracks.csv; `download` gets the archive.",
     )
@@ -343,10 +358,25 @@ class Experiment(Section):
         return self.partition + (GROUP_DISJOINT if self.group_disjoint else "")
 
 
+class Classification(Section):
+    """A dataset to classify as a whole, with a classifier that was trained before."""
+
+    dataset: Name
+    classifier: PathText = Field(description="Folder of the classifier.")
+    name: Name | None = Field(
+        None, description="Of the result's file; by default that of the classifier's folder."
+    )
+
+    @property
+    def file(self) -> str:
+        """Name of the result's file, without its suffix."""
+        return self.name or os.path.basename(os.path.normpath(self.classifier))
+
+
 class Config(Settings):
     """The whole configuration."""
 
-    downloads: Text = Field(
+    downloads: PathText = Field(
         "downloads",
         description="Folder of published collections: what is downloaded, and what archives hold.",
     )
@@ -359,6 +389,9 @@ class Config(Settings):
     )
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
     experiments: list[Experiment] = Field([], description="What tables.csv reports.")
+    classify: list[Classification] = Field(
+        [], description="What results/{dataset}/classified/{name}.csv is asked to hold."
+    )
 
     def settings(self, dataset: str) -> Settings:
         """Return the settings in force for a dataset."""

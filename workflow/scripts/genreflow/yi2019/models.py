@@ -27,6 +27,10 @@ from genreflow.yi2019.training import (
     train_network,
 )
 
+#: Below these, a training is warned of.
+FEWEST_STEPS = 100
+FEWEST_CLIPS = 10
+
 
 def memory_gb(job: Job) -> float:
     """Return how much of its inputs a job may keep in memory."""
@@ -62,7 +66,8 @@ def train_and_write(
     settings = job.settings[section]
     name, fold = job.wildcards[section], job.wildcards["fold"]
     device = next(network.parameters()).device
-    log.info("%d training clips on %s", len(data.train), device)
+    tell_size(data, description["labels"], epochs=settings["epochs"], batch=settings["batch"])
+    log.info("training on %s", device)
     progress = TrainingProgress(f"{name} fold {fold}", epochs=settings["epochs"])
     best_epoch, curve = train_network(
         network,
@@ -91,6 +96,25 @@ def train_and_write(
             "device": str(device),
         },
     )
+
+
+def tell_size(data: TrainingSet, labels: Sequence[str], *, epochs: int, batch: int) -> None:
+    """Say how many clips and steps a training has, and warn where they are too few to trust it."""
+    steps = epochs * -(-len(data.train) // batch)
+    counts = np.bincount(data.classes.cpu().numpy()[data.train], minlength=len(labels))
+    each = ", ".join(f"{label} {count}" for label, count in zip(labels, counts, strict=True))
+    log.info("%d training clips (%s), %d steps", len(data.train), each, steps)
+    if steps < FEWEST_STEPS:
+        log.warning(
+            "%d steps are few: under %d a network of Yi 2019 has hardly begun to learn. "
+            "More clips or epochs help; the systems of Jeong 2016 need fewer.",
+            steps, FEWEST_STEPS,
+        )  # fmt: skip
+    if counts.min() < FEWEST_CLIPS:
+        log.warning(
+            "class %r has %d training clips: with under %d, expect it to be learned by heart.",
+            labels[int(counts.argmin())], counts.min(), FEWEST_CLIPS,
+        )  # fmt: skip
 
 
 def run_model(

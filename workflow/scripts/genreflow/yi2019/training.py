@@ -16,11 +16,12 @@ from torch.nn import functional
 from genreflow.features.normalisation import input_normaliser, input_statistics
 from genreflow.files.assignments import Assignment, usable
 from genreflow.files.curves import EpochRecord
-from genreflow.files.store import FeatureSet
+from genreflow.files.layouts import Clips
 from genreflow.yi2019.networks import GruMixer
 
 if TYPE_CHECKING:
     from genreflow.choices import Device, KeptEpoch, Normalisation
+    from genreflow.files.store import FeatureSet
 
 ADAM_EPSILON = 1e-7
 #: Below this a mixture's probability is clipped before the logarithm (Keras's epsilon).
@@ -54,7 +55,7 @@ class ClipInputs:
 
     def __init__(
         self,
-        features: FeatureSet,
+        features: Clips,
         track_ids: Sequence[str],
         *,
         normalise: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],

@@ -1,0 +1,1 @@
+"""Classifiers as folders: written, read, and run on new music."""

@@ -1,0 +1,291 @@
+"""The command ``genreflow``: classify music with a trained classifier; export cached features."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genreflow import __version__, load, read_features
+from genreflow.errors import UserError
+from genreflow.files.atomic import temporary_name
+
+if TYPE_CHECKING:
+    from genreflow.classifiers.classifier import Classifier, Prediction
+
+#: Status of a run that left files out.
+FILES_LEFT_OUT = 3
+#: Seconds between lines of progress where the output is no terminal.
+QUIET = 30.0
+_classifier: Classifier
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, and return its status: 0, 1 (a mistake, told) or 3 (files left out)."""
+    parser = argparse.ArgumentParser(prog="genreflow", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    predict = commands.add_parser(
+        "predict",
+        help="classify audio files",
+        description="Classify audio files, and all those in folders: a row a file.",
+    )
+    predict.set_defaults(run=_predict)
+    predict.add_argument("classifier", type=Path, help="folder of a classifier")
+    predict.add_argument("music", type=Path, nargs="+", metavar="FILE_OR_FOLDER")
+    predict.add_argument("--csv", type=Path, metavar="OUT", help="write the rows here")
+    predict.add_argument("--json", type=Path, metavar="OUT", help="write everything here, as JSON")
+    predict.add_argument(
+        "--segments", type=Path, metavar="OUT", help="write the timeline: a row a segment"
+    )
+    predict.add_argument(
+        "--jobs",
+        type=_positive,
+        default=len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        metavar="N",
+        help="files at a time (default: %(default)s)",
+    )
+    predict.add_argument(
+        "--first",
+        action="store_true",
+        help="use each file's first clip alone, as experiments do",
+    )
+    export = commands.add_parser(
+        "export",
+        help="write cached features as a table",
+        description="Write mean and deviation of every row of cached features: a row a clip.",
+    )
+    export.set_defaults(run=_export)
+    export.add_argument("dataset", type=Path, help="folder of a dataset, such as results/mymusic")
+    export.add_argument(
+        "--features", required=True, metavar="NAME,NAME...", help="such as mfcc,mel_original"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="OUT.csv")
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _predict(options: argparse.Namespace) -> int:
+    files = list(find_music(options.music))
+    outputs = (options.csv, options.json, options.segments)
+    for path in filter(None, outputs):
+        _check_output(path)
+    # Here too, so that a damaged classifier is told once, before any file.
+    classifier = load(options.classifier)
+    found: dict[Path, Prediction] = {}
+    bad: dict[Path, str] = {}
+    try:
+        for path, result in _progress(_run(classifier, files, options), len(files)):
+            if isinstance(result, str):
+                bad[path] = result
+            else:
+                found[path] = result
+    finally:
+        # Also what was done before an interruption.
+        _write(options.csv, _rows(found), show=not any(outputs))
+        if options.segments:
+            _write(options.segments, _segment_rows(found))
+        if options.json:
+            _write_whole(options.json, _as_json(found, bad))
+    for path, reason in bad.items():
+        print(f"{path}: left out: {reason}", file=sys.stderr)
+    if bad:
+        print(f"{len(bad)} of {len(files)} files were left out.", file=sys.stderr)
+    return FILES_LEFT_OUT if bad else 0
+
+
+def find_music(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files as given, and the audio files in folders, sorted; each once.
+
+    Raises
+    ------
+    UserError
+        A path is not there, or a folder holds no audio.
+    """
+    from genreflow.collections.folder import AUDIO_SUFFIXES
+
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            raise UserError("there is no such file or folder.", where=str(path))
+        found = [path]
+        if path.is_dir():
+            found = sorted(
+                file
+                for file in path.rglob("*")
+                if file.name.lower().endswith(AUDIO_SUFFIXES) and file.is_file()
+            )
+            if not found:
+                raise UserError(
+                    "the folder holds no audio files.",
+                    where=str(path),
+                    expected=" ".join(AUDIO_SUFFIXES),
+                )
+        for file in found:
+            if file not in seen:
+                seen.add(file)
+                yield file
+
+
+def _run(
+    classifier: Classifier, files: Sequence[Path], options: argparse.Namespace
+) -> Iterator[tuple[Path, Prediction | str]]:
+    """Yield each file with its prediction, or with the reason why there is none."""
+    jobs = min(options.jobs, len(files))
+    with ExitStack() as stack:
+        if jobs == 1:
+            _start(classifier)
+            results: Iterable[Prediction | str] = (_one(file, options.first) for file in files)
+        else:
+            pool = stack.enter_context(
+                ProcessPoolExecutor(
+                    jobs,
+                    mp_context=get_context("spawn"),
+                    initializer=_start,
+                    initargs=(options.classifier,),
+                )
+            )
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            results = pool.map(_one, files, [options.first] * len(files))
+        yield from zip(files, results, strict=True)
+
+
+def _start(classifier: Classifier | Path) -> None:
+    global _classifier
+    _classifier = load(classifier) if isinstance(classifier, Path) else classifier
+
+
+def _one(path: Path, first: bool) -> Prediction | str:
+    try:
+        return _classifier.predict(path, first=first)
+    except UserError as error:
+        return str(error).partition("\n")[0]
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _progress(
+    results: Iterable[tuple[Path, Prediction | str]], number: int
+) -> Iterator[tuple[Path, Prediction | str]]:
+    """Pass results through, and say on the terminal how many are done and how long it will take."""
+    started = last = time.monotonic()
+    terminal = sys.stderr.isatty()
+    for done, result in enumerate(results, start=1):
+        yield result
+        now = time.monotonic()
+        if terminal or now - last > QUIET or done == number:
+            last = now
+            left = round((now - started) / done * (number - done))
+            text = f"{done} of {number} files, {left // 60} min {left % 60:02d} s left"
+            end = "\r" if terminal and done < number else "\n"
+            print(text, file=sys.stderr, end=end, flush=True)
+
+
+def _rows(found: Mapping[Path, Prediction]) -> Iterator[dict[str, Any]]:
+    for path, prediction in found.items():
+        yield {"path": str(path), **prediction.row()}
+
+
+def _segment_rows(found: Mapping[Path, Prediction]) -> Iterator[dict[str, Any]]:
+    for path, prediction in found.items():
+        for segment in prediction.segments:
+            values = segment.probabilities
+            yield {
+                "path": str(path),
+                "start": segment.start,
+                "end": segment.end,
+                "label": max(values, key=lambda label: values[label]),
+                **_prefixed("probability_", values),
+            }
+
+
+def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {prefix + name: value for name, value in values.items()}
+
+
+def _as_json(found: Mapping[Path, Prediction], bad: Mapping[Path, str]) -> str:
+    from dataclasses import asdict
+
+    content = [{"path": str(path), **asdict(prediction)} for path, prediction in found.items()]
+    content += [{"path": str(path), "error": reason} for path, reason in bad.items()]
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path | None, rows: Iterable[Mapping[str, Any]], *, show: bool = False) -> None:
+    """Write rows as CSV to a file, or show them."""
+    table = list(rows)
+    text = io.StringIO(newline="")
+    if table:
+        writer = csv.DictWriter(text, table[0], lineterminator="\n")
+        writer.writeheader()
+        for row in table:
+            writer.writerow({k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()})
+    if path is not None:
+        _write_whole(path, text.getvalue())
+    elif show:
+        sys.stdout.write(text.getvalue())
+
+
+def _write_whole(path: Path, text: str) -> None:
+    temporary = temporary_name(path)
+    # A name that is no Unicode, as old file systems have them, is written as it is.
+    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    temporary.replace(path)
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError("no file can be written here.", where=str(path))
+
+
+def _export(options: argparse.Namespace) -> int:
+    import pandas as pd
+
+    _check_output(options.out)
+    tables = []
+    for name in options.features.split(","):
+        with read_features(options.dataset / "features" / name.strip()) as features:
+            tables.append(features.to_dataframe())
+    table = pd.concat(tables, axis=1, join="inner")
+    manifest = options.dataset / "manifest.csv"
+    if manifest.is_file():
+        known = pd.read_csv(manifest, dtype=str, keep_default_na=False).set_index("track_id")
+        table.insert(0, "label", known["label"].reindex(table.index))
+    _write_whole(options.out, table.to_csv(lineterminator="\n"))
+    print(f"{len(table)} clips, {table.shape[1]} columns: {options.out}", file=sys.stderr)
+    return 0
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
