@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from genreflow import cli
 from genreflow.classifiers.card import Evaluation, model_card
+from genreflow.classifiers.classifier import Prediction
 from genreflow.classifiers.folder import (
     CARD,
     DESCRIPTION,
@@ -257,3 +258,49 @@ def test_features_of_a_file_and_of_samples_agree(make_signal: Signal, tmp_path: 
 def test_mistakes_in_extract_are_told(arguments: dict[str, object], words: str) -> None:
     with pytest.raises(UserError, match=words):
         genreflow.extract(np.zeros(1000), **arguments)  # type: ignore[arg-type]
+
+
+class Stub:
+    """A classifier that knows files by their names."""
+
+    def predict(self, path: Path, *, first: bool) -> Prediction:
+        if path.name == "bad.wav":
+            raise ValueError("no music")
+        if path.name == "stop.wav":
+            raise KeyboardInterrupt
+        return Prediction("rock", {"pop": 0.25, "rock": 0.75}, segments=[])
+
+
+@pytest.mark.parametrize(
+    ("names", "status"), [(["a", "b"], 0), (["a", "bad", "b"], 3), (["a", "b", "stop", "c"], 130)]
+)
+def test_command_keeps_what_was_done(
+    names: list[str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "load", lambda folder: Stub())
+    files = [tmp_path / f"{name}.wav" for name in names]
+    for file in files:
+        file.touch()
+    out = tmp_path / "out.csv"
+    arguments = ["predict", str(tmp_path), *map(str, files), "--csv", str(out), "--jobs", "1"]
+    assert cli.main(arguments) == status
+    assert out.read_text().splitlines() == [
+        "path,label,probability,probability_pop,probability_rock",
+        *(f"{tmp_path}/{name}.wav,rock,0.750000,0.250000,0.750000" for name in ("a", "b")),
+    ]
+    said = capsys.readouterr().err
+    assert ("bad.wav: left out: ValueError: no music" in said) == (status == 3)
+    assert ("what was done is written" in said) == (status == 130)
+
+
+def test_results_are_not_written_where_they_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.wav").touch()
+    for out in (tmp_path, tmp_path / "nowhere" / "out.csv"):
+        assert cli.main(["predict", "x", str(tmp_path / "a.wav"), "--csv", str(out)]) == 1
+        assert "no file can be written here" in capsys.readouterr().err

@@ -5,7 +5,8 @@ from __future__ import annotations
 from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log
+from genreflow.jobs.job import Job
+from genreflow.jobs.progress import tell_right
 
 
 def main(job: Job) -> None:
@@ -23,4 +24,4 @@ def main(job: Job) -> None:
         seed=job.wildcards["seed"],
     )
     write_predictions(table, job.path("predictions"))
-    log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
+    tell_right(job.path("predictions"), table["true"], table["predicted"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
 from genreflow.jeong2016.forest import clip_shares, fold_of_segments, segment_probabilities
-from genreflow.jobs.job import Job, log
+from genreflow.jobs.job import Job
+from genreflow.jobs.progress import tell_right
 
 
 def main(job: Job) -> None:
@@ -28,4 +29,4 @@ def main(job: Job) -> None:
             predictions[clip.track_id] = ClipPrediction(clip_shares(found, decision))
     table = tabulate_predictions(test, predictions, labels=fold.labels, seed=seed)
     write_predictions(table, job.path("predictions"))
-    log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
+    tell_right(job.path("predictions"), table["true"], table["predicted"])

@@ -7,7 +7,8 @@ import torch
 from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
 from genreflow.files.store import read_arrays
-from genreflow.jobs.job import Job, log
+from genreflow.jobs.job import Job
+from genreflow.jobs.progress import tell_right
 from genreflow.yi2019.mixture import align_probabilities
 from genreflow.yi2019.models import run_model
 from genreflow.yi2019.training import mix
@@ -41,4 +42,4 @@ def main(job: Job) -> None:
         seed=job.wildcards["seed"],
     )
     write_predictions(table, job.path("predictions"))
-    log.info("%d of %d right", (table["true"] == table["predicted"]).sum(), len(table))
+    tell_right(job.path("predictions"), table["true"], table["predicted"])

@@ -7,10 +7,12 @@ import csv
 import io
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
 
 #: Status of a run that left files out.
 FILES_LEFT_OUT = 3
+#: As of a process that SIGINT ended.
+INTERRUPTED = 130
 #: Seconds between lines of progress where the output is no terminal.
 QUIET = 30.0
 _classifier: Classifier
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and return its status: 0, 1 (a mistake, told) or 3 (files left out)."""
+    """Run the command and return its status: 0, 1 (a mistake), 3 (files left out), 130 (Ctrl-C)."""
     parser = argparse.ArgumentParser(prog="genreflow", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -79,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was done is written.", file=sys.stderr)
+        return INTERRUPTED
     return status
 
 
@@ -164,11 +171,20 @@ def _run(
             )
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             results = pool.map(_one, files, [options.first] * len(files))
-        yield from zip(files, results, strict=True)
+        try:
+            yield from zip(files, results, strict=True)
+        except BrokenProcessPool:
+            raise UserError(
+                "a process was killed, most likely for its memory.",
+                hint=f"use fewer than {jobs} `--jobs`; what was done is written.",
+            ) from None
 
 
 def _start(classifier: Classifier | Path) -> None:
     global _classifier
+    if isinstance(classifier, Path):
+        # A process of the pool: Ctrl-C is for the one that collects the results.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     _classifier = load(classifier) if isinstance(classifier, Path) else classifier
 
 
@@ -177,8 +193,9 @@ def _one(path: Path, first: bool) -> Prediction | str:
         return _classifier.predict(path, first=first)
     except UserError as error:
         return str(error).partition("\n")[0]
-    except OSError as error:
-        return error.strerror or str(error)
+    except Exception as error:
+        # One file never stops the others.
+        return f"{type(error).__name__}: {error}"
 
 
 def _progress(

@@ -11,7 +11,7 @@ import numpy as np
 
 from genreflow.classifiers.folder import read_folder
 from genreflow.classifiers.music import Music, prepared_clips
-from genreflow.classifiers.running import Features, Probabilities, System
+from genreflow.classifiers.running import ClipResult, Features, Probabilities, System
 from genreflow.features.extraction import extract_clip
 from genreflow.systems import JEONG_SYSTEMS
 
@@ -132,16 +132,7 @@ class Classifier:
             ]
             if first:
                 break
-        probabilities = np.mean([result.probabilities for result in results], axis=0)
-        weights = [result.weights for result in results if result.weights is not None]
-        return Prediction(
-            self.labels[int(np.argmax(probabilities))],
-            self._named(probabilities),
-            dict(zip(self._system.experts, np.mean(weights, axis=0).tolist(), strict=True))
-            if weights
-            else {},
-            segments,
-        )
+        return self._prediction(results, segments)
 
     def classify(self, features: Features) -> Prediction:
         """Return what the classifier says of one clip, from its features.
@@ -151,19 +142,24 @@ class Classifier:
         features
             Those that it reads, as their caches hold them.
         """
-        result = self._system.run(features)
-        label = self.labels[int(np.argmax(result.probabilities))]
-        weights = [] if result.weights is None else result.weights.tolist()
-        return Prediction(
-            label,
-            self._named(result.probabilities),
-            dict(zip(self._system.experts, weights, strict=True)),
-        )
+        return self._prediction([self._system.run(features)], [])
 
     @property
     def features(self) -> list[str]:
         """The features that it reads."""
         return list(self._system.features)
+
+    def _prediction(self, results: list[ClipResult], segments: list[Segment]) -> Prediction:
+        """Return the mean of the clips' results."""
+        probabilities = np.mean([result.probabilities for result in results], axis=0)
+        weights = [result.weights for result in results if result.weights is not None]
+        mean_weights = np.mean(weights, axis=0).tolist() if weights else []
+        return Prediction(
+            self.labels[int(np.argmax(probabilities))],
+            self._named(probabilities),
+            dict(zip(self._system.experts, mean_weights, strict=True)),
+            segments,
+        )
 
     def _named(self, values: Probabilities) -> dict[str, float]:
         return dict(zip(self.labels, values.tolist(), strict=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, SupportsFloat
 
 from genreflow.files.curves import EpochRecord
@@ -61,6 +63,20 @@ class TrainingProgress:
         if visible:
             self._last = now
         log.log(logging.INFO if visible else logging.DEBUG, message, *values)
+
+
+def tell_right(predictions: Path, true: Iterable[str], predicted: Iterable[str]) -> None:
+    """Say how many test clips of a fold are right, and of what: the file's place says it.
+
+    Parameters
+    ----------
+    predictions
+        ``.../{partition}/seed{seed}/fold{fold}/{system}.csv``.
+    """
+    right = [one == other for one, other in zip(true, predicted, strict=True)]
+    *_, partition, seed, fold, _ = predictions.absolute().parts
+    where = f"{predictions.stem}, {partition} {seed} {fold}"
+    log.info("%s: %d/%d right", where, sum(right), len(right))
 
 
 def format_seconds(seconds: float) -> str:
