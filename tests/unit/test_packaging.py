@@ -176,3 +176,14 @@ def test_ci_begins_with_the_oldest_python() -> None:
     (setup,) = [step["with"] for step in jobs["everything"]["steps"] if "with" in step]
     assert PROJECT["requires-python"] == f">={setup['python-version']}"
     assert setup["python-version"] not in jobs["other-pythons"]["strategy"]["matrix"]["python"]
+
+
+@pytest.mark.parametrize("target", ["tables", "report", "features"])
+@pytest.mark.parametrize("config", ["", "my music.yaml"])
+def test_make_takes_a_configuration_and_no_target_for_one(target: str, config: str) -> None:
+    command = ["make", "--dry-run", "--always-make", target, f"CONFIG={config}"]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    last = result.stdout.splitlines()[-1]
+    options, _, targets = last.partition(" -- ")
+    assert targets.split()[0] == {"tables": "results/tables.csv"}.get(target, target)
+    assert (f'--configfile "{config}"' in options) == bool(config)
