@@ -7,11 +7,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 from genreflow.collections.gtzan import TRACK_IDS
-from harness import REPOSITORY, SMALL, SMALL_DEMO, planned_jobs, run_snakemake
+from harness import REPOSITORY, planned_jobs, run_snakemake
 
 CONFIG = REPOSITORY / "config"
 
@@ -94,19 +93,3 @@ def test_partitions_have_the_papers_sizes(tmp_path: Path, gtzan_lists: Path) -> 
         "random": [500, 250, 250],
         "cv10": [800, 100, 100],
     }
-
-
-def test_dataset_that_only_has_the_name_is_not_set_beside_the_papers(tmp_path: Path) -> None:
-    config = {
-        **SMALL,
-        "datasets": {"gtzan": SMALL_DEMO["demo"]},
-        "experiments": [{"dataset": "gtzan", "partition": "random", "systems": ["SF"]}],
-        "dnn": {"epochs": 1},
-    }
-    outcome = run_snakemake(tmp_path, config, "--", "results/tables.csv", "report")
-    assert outcome.status == 0, outcome.output[-4000:]
-    table = pd.read_csv(tmp_path / "results/tables.csv")
-    assert len(table)
-    assert table["published"].isna().all()
-    assert not table["note"].fillna("").str.contains("published").any()
-    assert "published (" not in (tmp_path / "results/report.html").read_text(encoding="utf-8")
