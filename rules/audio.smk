@@ -107,7 +107,7 @@ rule resample_audio:
         config=depends(
             "resample_audio",
             # The other key changes no sample.
-            settings=audio_settings,
+            settings=lambda s, w: feature_parameters(s)["audio"],
             planned=layouts("audio"),
         ),
     shell:

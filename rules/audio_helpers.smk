@@ -27,8 +27,3 @@ def rendered_audio(wildcards):
     if CONFIG.datasets[wildcards.dataset].source != "synthetic":
         return []
     return f"results/{wildcards.dataset}/audio/{wildcards.shard}"
-
-
-def audio_settings(settings, wildcards):
-    """Return what a clip's samples depend on."""
-    return settings.audio.model_dump(exclude={"max_quarantined"})

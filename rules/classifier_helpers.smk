@@ -59,10 +59,8 @@ def classifier_facts(wildcards):
 
 def classifier_settings(settings, wildcards):
     """Return what a classifier needs besides its networks and forest to run."""
-    # A feature without parameters has no section.
-    features = {f.section: getattr(settings, f.section, {}) for f in FEATURES.values()}
     return {
-        "features": features | {"audio": audio_settings(settings, wildcards)},
+        "features": feature_parameters(settings),
         "decision": settings.rf.decision,
         "experts": settings.mixer.experts,
     }

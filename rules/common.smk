@@ -14,7 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.errors import UserError
-from genreflow.features.registry import FEATURES, clip_shape
+from genreflow.features.registry import FEATURES, clip_shape, feature_parameters
 from genreflow.partitions.names import ALL, FOLDS, number_of_folds
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.planning import check_planned, local_copies, plan_source

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genreflow import __version__, load, read_features
+from genreflow.classifiers.folder import read_folder
 from genreflow.errors import UserError
 from genreflow.files.atomic import temporary_name
 
@@ -31,6 +32,7 @@ FILES_LEFT_OUT = 3
 INTERRUPTED = 130
 #: Seconds between lines of progress where the output is no terminal.
 QUIET = 30.0
+#: Of a process of the pool.
 _classifier: Classifier
 
 
@@ -55,9 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_argument(
         "--jobs",
         type=_positive,
-        default=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        default=_cores(),
         metavar="N",
         help="files at a time (default: %(default)s)",
     )
@@ -94,12 +94,10 @@ def _predict(options: argparse.Namespace) -> int:
     outputs = (options.csv, options.json, options.segments)
     for path in filter(None, outputs):
         _check_output(path)
-    # Here too, so that a damaged classifier is told once, before any file.
-    classifier = load(options.classifier)
     found: dict[Path, Prediction] = {}
     bad: dict[Path, str] = {}
     try:
-        for path, result in _progress(_run(classifier, files, options), len(files)):
+        for path, result in _progress(_run(files, options), len(files)):
             if isinstance(result, str):
                 bad[path] = result
             else:
@@ -119,14 +117,14 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def find_music(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as given, and the audio files in folders, sorted; each once.
+    """Yield files as given, and the audio in folders as `find_audio` finds it; each once.
 
     Raises
     ------
     UserError
         A path is not there, or a folder holds no audio.
     """
-    from genreflow.collections.folder import AUDIO_SUFFIXES
+    from genreflow.collections.folder import AUDIO_SUFFIXES, find_audio
 
     seen: set[Path] = set()
     for path in paths:
@@ -134,11 +132,7 @@ def find_music(paths: Iterable[Path]) -> Iterator[Path]:
             raise UserError("there is no such file or folder.", where=str(path))
         found = [path]
         if path.is_dir():
-            found = sorted(
-                file
-                for file in path.rglob("*")
-                if file.name.lower().endswith(AUDIO_SUFFIXES) and file.is_file()
-            )
+            found = [path / file for file in find_audio(path, labelled=False).files]
             if not found:
                 raise UserError(
                     "the folder holds no audio files.",
@@ -152,15 +146,19 @@ def find_music(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _run(
-    classifier: Classifier, files: Sequence[Path], options: argparse.Namespace
+    files: Sequence[Path], options: argparse.Namespace
 ) -> Iterator[tuple[Path, Prediction | str]]:
     """Yield each file with its prediction, or with the reason why there is none."""
     jobs = min(options.jobs, len(files))
     with ExitStack() as stack:
         if jobs == 1:
-            _start(classifier)
-            results: Iterable[Prediction | str] = (_one(file, options.first) for file in files)
+            classifier = load(options.classifier)
+            results: Iterable[Prediction | str] = (
+                _one(classifier, file, options.first) for file in files
+            )
         else:
+            # A damaged classifier is told once, and not by every process.
+            read_folder(options.classifier)
             pool = stack.enter_context(
                 ProcessPoolExecutor(
                     jobs,
@@ -170,7 +168,7 @@ def _run(
                 )
             )
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-            results = pool.map(_one, files, [options.first] * len(files))
+            results = pool.map(_one_in_pool, files, [options.first] * len(files))
         try:
             yield from zip(files, results, strict=True)
         except BrokenProcessPool:
@@ -180,17 +178,21 @@ def _run(
             ) from None
 
 
-def _start(classifier: Classifier | Path) -> None:
+def _start(folder: Path) -> None:
+    """Begin a process of the pool."""
     global _classifier
-    if isinstance(classifier, Path):
-        # A process of the pool: Ctrl-C is for the one that collects the results.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _classifier = load(classifier) if isinstance(classifier, Path) else classifier
+    # Ctrl-C is for the process that collects the results.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _classifier = load(folder)
 
 
-def _one(path: Path, first: bool) -> Prediction | str:
+def _one_in_pool(path: Path, first: bool) -> Prediction | str:
+    return _one(_classifier, path, first)
+
+
+def _one(classifier: Classifier, path: Path, first: bool) -> Prediction | str:
     try:
-        return _classifier.predict(path, first=first)
+        return classifier.predict(path, first=first)
     except UserError as error:
         return str(error).partition("\n")[0]
     except Exception as error:
@@ -223,18 +225,7 @@ def _rows(found: Mapping[Path, Prediction]) -> Iterator[dict[str, Any]]:
 def _segment_rows(found: Mapping[Path, Prediction]) -> Iterator[dict[str, Any]]:
     for path, prediction in found.items():
         for segment in prediction.segments:
-            values = segment.probabilities
-            yield {
-                "path": str(path),
-                "start": segment.start,
-                "end": segment.end,
-                "label": max(values, key=lambda label: values[label]),
-                **_prefixed("probability_", values),
-            }
-
-
-def _prefixed(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
-    return {prefix + name: value for name, value in values.items()}
+            yield {"path": str(path), **segment.row()}
 
 
 def _as_json(found: Mapping[Path, Prediction], bad: Mapping[Path, str]) -> str:

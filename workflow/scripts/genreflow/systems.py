@@ -77,17 +77,16 @@ def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
     return (*mixed, *MIXTURE_SYSTEMS[system])
 
 
+def feature_of(network: str) -> str:
+    """Return the feature that a network reads."""
+    if network in SMALL_NETWORKS:
+        return SMALL_NETWORKS[network].vectors
+    return EXPERTS[network].feature if network in EXPERTS else MIXER_FEATURE
+
+
 def features_of(system: str, mixed: Sequence[str] = MIXED) -> list[str]:
     """Return the features that a system's networks read, each once."""
-    found = [
-        SMALL_NETWORKS[network].vectors
-        if network in SMALL_NETWORKS
-        else EXPERTS[network].feature
-        if network in EXPERTS
-        else MIXER_FEATURE
-        for network in networks_of(system, mixed)
-    ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(feature_of, networks_of(system, mixed))))
 
 
 def required_networks(systems: Sequence[str], mixed: Sequence[str] = MIXED) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,8 @@ from genreflow.classifiers.folder import read_folder
 from genreflow.classifiers.music import Music, prepared_clips
 from genreflow.classifiers.running import ClipResult, Features, Probabilities, System
 from genreflow.features.extraction import extract_clip
-from genreflow.systems import JEONG_SYSTEMS
+from genreflow.files.predictions import PROBABILITY, WEIGHT
+from genreflow.systems import JEONG_SYSTEMS, features_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,17 @@ class Segment:
     start: float
     end: float
     probabilities: dict[str, float]
+
+    def row(self) -> dict[str, str | float]:
+        """Return the columns of a table."""
+        values = self.probabilities
+        label = max(values, key=lambda name: values[name])
+        return {
+            "start": self.start,
+            "end": self.end,
+            "label": label,
+            **_columns(PROBABILITY, values),
+        }
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,13 @@ class Prediction:
         return {
             "label": self.label,
             "probability": self.probabilities[self.label],
-            **{f"probability_{name}": value for name, value in self.probabilities.items()},
-            **{f"weight_{name}": value for name, value in self.weights.items()},
+            **_columns(PROBABILITY, self.probabilities),
+            **_columns(WEIGHT, self.weights),
         }
+
+
+def _columns(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
+    return {prefix + name: value for name, value in values.items()}
 
 
 class Classifier:
@@ -66,6 +83,8 @@ class Classifier:
         One of the eleven, such as ``SF+TF``.
     labels
         The classes, in the order of the probabilities.
+    features
+        Those that it reads.
     description
         What ``classifier.json`` holds.
     """
@@ -78,6 +97,7 @@ class Classifier:
         self.system: str = self.description["system"]
         self.labels: list[str] = self.description["labels"]
         self.parameters: dict[str, dict[str, Any]] = self.description["feature_parameters"]
+        self.features = features_of(self.system, self.description.get("experts", ()))
         self._system: System
         if self.system in JEONG_SYSTEMS:
             from genreflow.classifiers.jeong2016 import Jeong
@@ -120,7 +140,7 @@ class Classifier:
         audio = self.parameters["audio"]
         results, segments = [], []
         for number, (samples, present) in enumerate(prepared_clips(music, sample_rate, audio)):
-            result = self._system.run(extract_clip(samples, self._system.features, self.parameters))
+            result = self._system.run(extract_clip(samples, self.features, self.parameters))
             results.append(result)
             start = number * audio["clip_seconds"]
             parts = result.segments or [(0.0, audio["clip_seconds"], result.probabilities)]
@@ -143,11 +163,6 @@ class Classifier:
             Those that it reads, as their caches hold them.
         """
         return self._prediction([self._system.run(features)], [])
-
-    @property
-    def features(self) -> list[str]:
-        """The features that it reads."""
-        return list(self._system.features)
 
     def _prediction(self, results: list[ClipResult], segments: list[Segment]) -> Prediction:
         """Return the mean of the clips' results."""

@@ -16,7 +16,7 @@ from genreflow.jeong2016.forest import Forest, clip_shares
 from genreflow.jeong2016.network import mlp_from_tensors
 from genreflow.jeong2016.segments import segment_features
 from genreflow.jeong2016.vectors import vectors_for
-from genreflow.systems import JEONG_SYSTEMS, SMALL_NETWORKS
+from genreflow.systems import feature_of, networks_of
 
 
 class Jeong:
@@ -27,11 +27,10 @@ class Jeong:
     def __init__(self, folder: Path, description: Mapping[str, Any]) -> None:
         self._description = description
         self._networks = {}
-        for name in JEONG_SYSTEMS[description["system"]]:
+        for name in networks_of(description["system"]):
             weights, statistics = split_normalisation(read_model(folder / f"{name}.safetensors")[0])
             self._networks[name] = mlp_from_tensors(weights), statistics
         self._forest = Forest.from_tensors(read_tensors(folder / FOREST))
-        self.features = [SMALL_NETWORKS[name].vectors for name in self._networks]
 
     def run(self, clip: Features) -> ClipResult:
         """Return what the system says of a clip."""
@@ -40,7 +39,7 @@ class Jeong:
         parts = []
         with threadpool_limits(1):
             for name, (network, statistics) in self._networks.items():
-                feature = clip[SMALL_NETWORKS[name].vectors]
+                feature = clip[feature_of(name)]
                 normalise = vectors_for(name, statistics, feature)  # type: ignore[arg-type]
                 parts.append(
                     segment_features(

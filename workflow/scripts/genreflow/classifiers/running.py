@@ -38,10 +38,6 @@ class System(Protocol):
     """One of the eleven systems, trained."""
 
     @property
-    def features(self) -> Sequence[str]:
-        """The features that it reads."""
-
-    @property
     def experts(self) -> Sequence[str]:
         """The experts that it gives weights; none where it is no mixture."""
 

@@ -12,7 +12,7 @@ import torch
 
 from genreflow.classifiers.running import ClipResult, Features
 from genreflow.features.normalisation import input_normaliser
-from genreflow.systems import EXPERT_SYSTEMS, EXPERTS, MIXER_FEATURE, MIXTURE_SYSTEMS
+from genreflow.systems import MIXTURE_SYSTEMS, feature_of, networks_of
 from genreflow.yi2019.networks import network_from_model
 from genreflow.yi2019.training import (
     ClipInputs,
@@ -33,16 +33,12 @@ class Yi:
         torch.set_num_threads(threads)
         self._device = choose_device(device)  # type: ignore[arg-type]
         self._mixers = MIXTURE_SYSTEMS.get(system)
-        names = (EXPERT_SYSTEMS[system],) if self._mixers is None else description["experts"]
-        self.experts = () if self._mixers is None else tuple(names)
-        networks = {name: EXPERTS[name].feature for name in names}
-        networks |= dict.fromkeys(self._mixers or (), MIXER_FEATURE)
+        self.experts: tuple[str, ...] = tuple(description.get("experts", ()))
         self._networks = {}
-        for name, feature in networks.items():
+        for name in networks_of(system, self.experts):
             network, statistics, own = network_from_model(folder / f"{name}.safetensors")
             normalise = input_normaliser(own["normalisation"], statistics)
-            self._networks[name] = network.to(self._device), feature, normalise
-        self.features = list(dict.fromkeys(networks.values()))
+            self._networks[name] = network.to(self._device), feature_of(name), normalise
 
     def run(self, clip: Features) -> ClipResult:
         """Return what the system says of a clip."""

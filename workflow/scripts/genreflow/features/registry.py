@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genreflow.files.layouts import Layout
 
@@ -157,6 +157,18 @@ FEATURES: dict[str, Feature] = {
 }
 #: Values of the key `keep`.
 DROPPABLE = tuple(dict.fromkeys(f.droppable for f in FEATURES.values() if f.droppable))
+
+
+def feature_parameters(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return everything that shapes features, a map a section; one without keys is empty."""
+    sections = dict.fromkeys(feature.section for feature in FEATURES.values())
+    found = {
+        section: getattr(settings, section).model_dump() if hasattr(settings, section) else {}
+        for section in sections
+    }
+    # What a run does with unusable clips shapes none.
+    del found["audio"]["max_quarantined"]
+    return found
 
 
 def clip_shape(feature: str, settings: Settings) -> Shape:

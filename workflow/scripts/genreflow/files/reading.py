@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +16,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Features(Mapping[str, npt.NDArray[Any]]):
+class Features(FeatureSet, Mapping[str, npt.NDArray[Any]]):
     """A cached feature of a collection, by track id; a clip is read when it is asked for.
 
     Parameters
     ----------
     folder
         That of the feature, such as ``results/mymusic/features/mfcc``.
+
+    Attributes
+    ----------
+    parameters
+        What shaped the values, a map a section.
+    attributes
+        Root attributes of the caches, such as the axes and the sample rate.
 
     Raises
     ------
@@ -48,39 +54,20 @@ class Features(Mapping[str, npt.NDArray[Any]]):
                 where=str(folder),
                 hint="run the target `features` again; a shard of another number can be deleted.",
             )
+        super().__init__(paths)
         self.name = folder.name
-        self._clips = FeatureSet(paths)
-        #: What shaped the values, a map a section.
-        self.parameters: dict[str, Any] = self._clips.parameters
-        #: Root attributes of the caches, such as the axes and the sample rate.
-        self.attributes: dict[str, Any] = self._clips.attributes
 
     def __getitem__(self, track_id: str) -> npt.NDArray[Any]:
-        return self._clips.clip(track_id)
+        return self.clip(track_id)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._clips.track_ids)
+        return iter(self.track_ids)
 
     def __len__(self) -> int:
-        return len(self._clips.track_ids)
+        return len(self.track_ids)
 
     def __repr__(self) -> str:
-        return f"<Features {self.name}: {len(self)} clips of shape {self._clips.shape}>"
-
-    def close(self) -> None:
-        """Close the files."""
-        self._clips.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return f"<Features {self.name}: {len(self)} clips of shape {self.shape}>"
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return mean and deviation (ddof 0) of every row of every clip, in float64.

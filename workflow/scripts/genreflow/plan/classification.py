@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from genreflow.classifiers.folder import DESCRIPTION, SUMS
 from genreflow.errors import UserError
-from genreflow.features.registry import FEATURES
+from genreflow.features.registry import FEATURES, feature_parameters
 from genreflow.plan.schema import Classification, Settings
 from genreflow.systems import SYSTEMS, features_of
 
@@ -61,7 +60,7 @@ def plan_classification(
     if own and own[1] in settings:
         # Made with the settings in force, now or before.
         trained, system = settings[own[1]], own[2]
-        known = {section: getattr(trained, section).model_dump() for section in _sections()}
+        known = feature_parameters(trained)
         experts, digest = trained.mixer.experts, ""
     else:
         try:
@@ -78,13 +77,12 @@ def plan_classification(
             ) from None
     features = features_of(system, experts)
     needed = {FEATURES[name].section for feature in features for name in _lineage(feature)}
-    own_settings = settings[wanted.dataset]
+    ours = feature_parameters(settings[wanted.dataset])
     differing = [
-        f"{section}.{key} is {_values(own_settings, section)[key]!r} here and {value!r} there"
+        f"{section}.{key} is {ours[section].get(key)!r} here and {value!r} there"
         for section in sorted(needed)
         for key, value in known[section].items()
-        # What a run does with unusable clips is no parameter of a feature.
-        if key != "max_quarantined" and _values(own_settings, section).get(key) != value
+        if ours[section].get(key) != value
     ]
     if differing:
         raise UserError(
@@ -93,15 +91,6 @@ def plan_classification(
             hint=f"give dataset `{wanted.dataset}` these values in its `settings`.",
         )
     return PlannedClassification(str(folder), features, digest)
-
-
-def _sections() -> set[str]:
-    return {feature.section for feature in FEATURES.values()} & set(Settings.model_fields)
-
-
-def _values(settings: Settings, section: str) -> dict[str, Any]:
-    found: dict[str, Any] = getattr(settings, section).model_dump()
-    return found
 
 
 def _lineage(feature: str) -> list[str]:
