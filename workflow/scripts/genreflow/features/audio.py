@@ -201,8 +201,7 @@ def _later_clips(audio: SoundFile, seconds: float) -> Iterator[tuple[Samples, in
     held, held_from = np.empty((0, audio.channels), np.float32), 0
     for number in count(1):
         begin, start, end = _bounds(number, seconds, audio.samplerate)
-        wanted = end - held_from - len(held)
-        read = audio.read(wanted, dtype="float32", always_2d=True)
+        read = audio.read(end - held_from - len(held), dtype="float32", always_2d=True)
         held = np.concatenate(
             [held[max(0, begin - held_from) :], read[max(0, begin - held_from - len(held)) :]]
         )
@@ -210,8 +209,6 @@ def _later_clips(audio: SoundFile, seconds: float) -> Iterator[tuple[Samples, in
         if len(held) - (start - begin) < seconds * audio.samplerate / 2:
             return
         yield held, start - begin
-        if len(read) < wanted:
-            return
 
 
 def _decode_ffmpeg(path: Path, seconds: float) -> Decoded:
