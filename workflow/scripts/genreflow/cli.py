@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from genreflow import __version__, load, read_features
 from genreflow.classifiers.folder import read_folder
 from genreflow.errors import UserError
-from genreflow.files.atomic import temporary_name
+from genreflow.files.atomic import write_whole
 
 if TYPE_CHECKING:
     from genreflow.classifiers.classifier import Classifier, Prediction
@@ -108,7 +108,7 @@ def _predict(options: argparse.Namespace) -> int:
         if options.segments:
             _write(options.segments, _segment_rows(found))
         if options.json:
-            _write_whole(options.json, _as_json(found, bad))
+            _write_text(options.json, _as_json(found, bad))
     for path, reason in bad.items():
         print(f"{path}: left out: {reason}", file=sys.stderr)
     if bad:
@@ -246,16 +246,14 @@ def _write(path: Path | None, rows: Iterable[Mapping[str, Any]], *, show: bool =
         for row in table:
             writer.writerow({k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()})
     if path is not None:
-        _write_whole(path, text.getvalue())
+        _write_text(path, text.getvalue())
     elif show:
         sys.stdout.write(text.getvalue())
 
 
-def _write_whole(path: Path, text: str) -> None:
-    temporary = temporary_name(path)
+def _write_text(path: Path, text: str) -> None:
     # A name that is no Unicode, as old file systems have them, is written as it is.
-    temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-    temporary.replace(path)
+    write_whole(path, text.encode("utf-8", "surrogateescape"))
 
 
 def _check_output(path: Path) -> None:
@@ -276,7 +274,7 @@ def _export(options: argparse.Namespace) -> int:
     if manifest.is_file():
         known = pd.read_csv(manifest, dtype=str, keep_default_na=False).set_index("track_id")
         table.insert(0, "label", known["label"].reindex(table.index))
-    _write_whole(options.out, table.to_csv(lineterminator="\n"))
+    _write_text(options.out, table.to_csv(lineterminator="\n"))
     print(f"{len(table)} clips, {table.shape[1]} columns: {options.out}", file=sys.stderr)
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genreflow.errors import UserError
-from genreflow.files.atomic import temporary_name
+from genreflow.files.atomic import write_whole
 
 FORMAT = "genreflow-classifier"
 FORMAT_VERSION = 1
@@ -32,11 +32,8 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     # The checksums last: a folder without them, or with others, is not whole.
     for name, content in {**files, SUMS: sums.encode()}.items():
         path = folder / name
-        if path.is_file() and path.read_bytes() == content:
-            continue
-        temporary = temporary_name(path)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        if not path.is_file() or path.read_bytes() != content:
+            write_whole(path, content)
 
 
 def describe(description: Mapping[str, Any]) -> bytes:

@@ -13,3 +13,13 @@ def temporary_name(path: Path) -> Path:
     network file systems often refuse, is off for writers too.
     """
     return path.with_name(f".{path.name}.part")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, under its name only when it is whole."""
+    temporary = temporary_name(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
