@@ -9,11 +9,14 @@ STAMP := $(VENV)/.installed-$(shell cksum < $(LOCK) | cut -d' ' -f1)
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # `--` keeps a target from being taken for one more configuration file.
 CONFIG ?=
-SNAKEMAKE = $(RUN) snakemake --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") --
+SNAKEMAKE = $(RUN) snakemake --logger genreflow --cores $(CORES) $(if $(CONFIG),--configfile "$(CONFIG)") --
 # An environment of its own, not an addition to .venv: see requirements-slurm.lock.
 SLURM_VENV := .venv-slurm
 SLURM_LOCK := requirements-slurm.lock
 SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksum | cut -d' ' -f1)
+
+# A file of tests stays in one process, since its tests share what they make.
+SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: tables report features classifier test test-all test-cluster bench lint config env env-slurm clean-env
 
@@ -29,10 +32,10 @@ classifier: env
 	$(SNAKEMAKE) "results/$(DATASET)/classifiers/$(SYSTEM)"
 
 test: env lint
-	$(RUN) python -m pytest -m "not long and not cluster"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"
 
 test-all: env lint
-	$(RUN) python -m pytest -m "not cluster"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster"
 
 # A Slurm on this machine: needs root and apt, and says so where it is skipped.
 test-cluster: env-slurm
@@ -78,11 +81,12 @@ endef
 $(STAMP):
 	$(call install,$(VENV),$(LOCK))
 
-# The package of this folder, as its command; `pip install .` gives the same elsewhere.
+# The package of this folder and its command; `pip install .` gives the same elsewhere.
 $(VENV)/bin/genreflow: $(STAMP)
-	printf '%s\n' '#!$(CURDIR)/$(VENV)/bin/python' 'import sys' \
-	  'sys.path.insert(0, "$(CURDIR)/workflow/scripts")' \
-	  'from genreflow.cli import main' 'if __name__ == "__main__":' '    sys.exit(main())' > $@
+	$(VENV)/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), \
+	  "genreflow.pth").write_text("$(CURDIR)/workflow/scripts\n")'
+	printf '%s\n' '#!$(CURDIR)/$(VENV)/bin/python' 'import sys' 'from genreflow.cli import main' \
+	  'if __name__ == "__main__":' '    sys.exit(main())' > $@
 	chmod +x $@
 
 $(SLURM_STAMP):

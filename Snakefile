@@ -26,6 +26,7 @@ include: "rules/report.smk"
 include: "rules/classifier_helpers.smk"
 include: "rules/classifiers.smk"
 include: "rules/targets.smk"
+include: "rules/target_helpers.smk"
 include: "rules/end_of_run.smk"
 
 

@@ -71,6 +71,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     about = f"genreflow-{genreflow.__version__}.dist-info/"
     package = SCRIPTS / "genreflow"
     files = [*package.rglob("*.py"), *(package / "results" / "templates").iterdir()]
+    files.append(SCRIPTS / "snakemake_logger_plugin_genreflow" / "__init__.py")
     assert {name for name in names if not name.startswith(about)} == {
         file.relative_to(SCRIPTS).as_posix() for file in files
     }
@@ -168,7 +169,8 @@ def test_ci_runs_the_commands_of_the_documentation() -> None:
     lint, tests = commands["other-pythons"]
     assert lint == "make lint"
     assert tests == '.venv/bin/python -m pytest -m "not long and not cluster" tests/unit'
-    assert '$(RUN) python -m pytest -m "not long and not cluster"\n' in read("Makefile")
+    command = '$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"'
+    assert f"\t{command}\n" in read("Makefile")
 
 
 def test_ci_begins_with_the_oldest_python() -> None:

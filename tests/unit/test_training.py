@@ -24,6 +24,7 @@ from genreflow.yi2019.training import (
     mix,
     mixture_objective,
     predict_probabilities,
+    seconds_a_step,
     train_network,
     training_set,
 )
@@ -316,6 +317,27 @@ def test_first_of_several_equally_good_epochs_is_kept(features: FeatureSet) -> N
             batch=4, learning_rate=0.0, decay=0.0, model=model, seed=0,
         )  # fmt: skip
         assert best == expected
+
+
+def test_a_step_is_timed_without_a_trace(features: FeatureSet) -> None:
+    network = K2c2(2, pools=POOLS, channels=[3] * 5)
+    initialise(network, 0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    data = dataset(features)
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    seconds = seconds_a_step(
+        nn.Sequential(network, nn.Dropout()),
+        data,
+        classification_objective(data.classes),
+        prepare=image,
+        batch=4,
+    )
+    assert 0 < seconds < 60
+    assert torch.rand(1) == expected
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 def test_dropout_depends_on_the_seed_alone(features: FeatureSet) -> None:

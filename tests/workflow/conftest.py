@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from harness import TARGETS, Snakemake, music_configuration, run_snakemake, write_music
 
 
@@ -15,10 +17,18 @@ def snakemake(tmp_path: Path) -> Snakemake:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A finished run of everything on two cores; tests leave its files as they are."""
-    folder = tmp_path_factory.mktemp("music, it's mine")  # a name that needs quoting
-    write_music(folder)
-    outcome = run_snakemake(folder, music_configuration(), *TARGETS)
-    assert outcome.status == 0, outcome.output[-6000:]
+    base = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        base = base.parent  # of all processes of pytest, which share the run
+    folder = base / "music, it's mine"  # a name that needs quoting
+    with FileLock(base / "finished.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            write_music(folder)
+            outcome = run_snakemake(folder, music_configuration(), *TARGETS)
+            if outcome.status != 0:
+                shutil.rmtree(folder)
+                pytest.fail(outcome.output[-6000:])
     return folder

@@ -73,8 +73,10 @@ def options(folder: Path, config: dict[str, object] | None, snakefile: Path) -> 
     """Return Snakemake's options for the workflow with ``folder`` as the working directory."""
     found = ["--snakefile", str(snakefile), "--directory", str(folder), "--cores", "2"]
     if config is not None:
-        (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        found += ["--configfile", str(folder / "my.yaml")]
+        # Processes of pytest may run the workflow in one folder.
+        path = folder / f"my{os.environ.get('PYTEST_XDIST_WORKER', '')}.yaml"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        found += ["--configfile", str(path)]
     return found
 
 

@@ -15,7 +15,11 @@ ALTERNATIVES = {
     "dnn": {"initialisation": "he_normal", "epochs": 2},
     "rf": {"decision": "mean_proba", "max_features": "log2"},
     "expert": {"normalisation": "train_freq", "model": "last", "epochs": 1},
-    "mixer": {"frozen_batchnorm": "keras224_bn", "model": "val_accuracy"},
+    "mixer": {
+        "frozen_batchnorm": "keras224_bn",
+        "model": "val_accuracy",
+        "experts": ["original", "percussive"],
+    },
     "partitions": {"random_draws": "independent", "swapped_networks": "retrained"},
     "training": {"memory_gb": 0.001},
     "seeds": [0, 3],

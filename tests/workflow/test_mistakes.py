@@ -119,3 +119,43 @@ def test_too_many_unusable_clips_stop_the_run(snakemake: Snakemake, tmp_path: Pa
     assert "8 of 8 clips (100.0%) can't be used" in outcome.output
     assert "file not found" in outcome.output
     assert not (tmp_path / "results/tables.csv").exists()
+
+
+def test_a_line_a_job_and_the_failed_one_with_its_reason_once(
+    snakemake: Snakemake, tmp_path: Path
+) -> None:
+    write_collection(tmp_path, rows())
+    outcome = snakemake(config(), "--logger", "genreflow", "--", "results/tables.csv")
+    assert outcome.status != 0
+    lines = outcome.output.splitlines()
+    assert any("] write_manifest/music: 8 clips, " in line for line in lines)
+    assert not any(line.startswith(("rule ", "localrule ", "    input:")) for line in lines)
+    assert (
+        outcome.output.count("8 of 8 clips (100.0%) can't be used") == 2
+    )  # by the job, at the end
+    assert "CalledProcessError" not in outcome.output
+    (end,) = (number for number, line in enumerate(lines) if line.startswith("Failed, "))
+    named = lines.index("collect_quarantine/music:")
+    assert named > end
+    assert lines[named + 1] == "    Error: 8 of 8 clips (100.0%) can't be used:"
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("results/table.csv", "results/tables.csv"),
+        ("results/music/classifiers/SF+FT", "results/music/classifiers/SF+TF"),
+        ("xyz", ""),
+    ],
+)
+def test_a_target_that_nothing_makes(
+    snakemake: Snakemake, tmp_path: Path, target: str, meant: str
+) -> None:
+    write_collection(tmp_path, rows())
+    outcome = snakemake(config(), "-n", "--", target)
+    assert outcome.status != 0
+    assert f"Error: there is nothing that makes `{target}`." in outcome.output
+    assert ("did you mean" in outcome.output) == bool(meant)
+    assert f"did you mean `{meant}`?" in outcome.output or not meant
+    names = "all, classified, features, report, tables, a file under results/"
+    assert f"Expected: one of {names}\n" in outcome.output

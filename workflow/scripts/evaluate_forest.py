@@ -29,4 +29,4 @@ def main(job: Job) -> None:
             predictions[clip.track_id] = ClipPrediction(clip_shares(found, decision))
     table = tabulate_predictions(test, predictions, labels=fold.labels, seed=seed)
     write_predictions(table, job.path("predictions"))
-    tell_right(job.path("predictions"), table["true"], table["predicted"])
+    tell_right(table["true"], table["predicted"])

@@ -42,4 +42,4 @@ def main(job: Job) -> None:
         seed=job.wildcards["seed"],
     )
     write_predictions(table, job.path("predictions"))
-    tell_right(job.path("predictions"), table["true"], table["predicted"])
+    tell_right(table["true"], table["predicted"])

@@ -41,7 +41,7 @@ def main(job: Job) -> None:
         log.info(
             "%d training vectors, network %s", sources["train"].rows, "-".join(map(str, sizes))
         )
-        progress = TrainingProgress(f"{network_name} fold {fold}", epochs=dnn["epochs"])
+        progress = TrainingProgress(epochs=dnn["epochs"])
         trained = train_mlp(
             Mlp.initialise(sizes, initialisation=dnn["initialisation"], rng=rng),
             sources["train"],

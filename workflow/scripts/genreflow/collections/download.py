@@ -248,7 +248,7 @@ def _log_progress(name: str, done: int, total: int | None, rate: float) -> None:
         f"{100 * done / total:.1f} % of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:.1f} MB"
     )
     left = f", {format_seconds((total - done) / rate)} left" if total else ""
-    log.info("%s: %s, %.1f MB/s%s", name, share, rate / 1e6, left)
+    log.info("%s: %s, %.1f MB/s%s", name, share, rate / 1e6, left, extra={"progress": True})
 
 
 def _checksum(path: Path, remote: Remote) -> str:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import platform
 import sys
 import time
@@ -18,6 +19,9 @@ from genreflow.errors import UserError
 from genreflow.files.layouts import Layout
 
 log = logging.getLogger("genreflow")
+
+#: Set by snakemake_logger_plugin_genreflow, which shows what jobs came to when they are done.
+LINE_A_JOB = "GENREFLOW_LINE_A_JOB"
 
 
 class Job:
@@ -86,7 +90,7 @@ def run(script: str, arguments: Sequence[str]) -> None:
     goes to the log.
     """
     job = Job(arguments)
-    _configure(script, job.log_path)
+    said = _configure(script, job.log_path)
     log.debug("genreflow %s, Python %s", __version__, platform.python_version())
     log.debug("parameters %s", json.dumps(job.params, sort_keys=True))
     started = time.monotonic()
@@ -98,17 +102,38 @@ def run(script: str, arguments: Sequence[str]) -> None:
     except Exception:
         log.exception("unexpected error: please report it with this log")
         sys.exit(1)
-    log.debug("done in %.1f s", time.monotonic() - started)
+    log.debug("done in %.1f s: %s", time.monotonic() - started, said.last)
 
 
-def _configure(name: str, path: Path | None) -> None:
+class _LastWord(logging.Handler):
+    """Keeps the last message: what a script says last is what its job came to."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Return whether a message is shown where the terminal has a line a finished job."""
+    return record.levelno >= logging.WARNING or getattr(record, "progress", False)
+
+
+def _configure(script: str, path: Path | None) -> _LastWord:
     log.setLevel(logging.DEBUG)
+    said = _LastWord(logging.INFO)
+    log.addHandler(said)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO)
-    terminal.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
+    if os.environ.get(LINE_A_JOB):
+        terminal.addFilter(_worth_a_line)
+    # A log's place says which job it is: results/logs/{rule}/{wildcards}.log
+    name = str(path.with_suffix("")).rpartition("logs/")[2] if path else script
+    terminal.setFormatter(logging.Formatter(f"[{name.replace('%', '%%')}] %(message)s"))
     log.addHandler(terminal)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = logging.FileHandler(path, mode="w", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         log.addHandler(file)
+    return said

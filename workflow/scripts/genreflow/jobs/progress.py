@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, SupportsFloat
 
 from genreflow.files.curves import EpochRecord
@@ -20,16 +19,14 @@ class TrainingProgress:
 
     Parameters
     ----------
-    title
-        What is being trained.
     epochs
         Largest number of epochs.
     unit
         What `step` counts: clips.
     """
 
-    def __init__(self, title: str, *, epochs: int, unit: str = "clips") -> None:
-        self._title, self._epochs, self._unit = title, epochs, unit
+    def __init__(self, *, epochs: int, unit: str = "clips") -> None:
+        self._epochs, self._unit = epochs, unit
         self._started = self._last = time.monotonic()
 
     def step(self, done: int, total: int, loss: SupportsFloat) -> None:
@@ -40,9 +37,9 @@ class TrainingProgress:
         self._last = now
         rate = done / (now - self._started)
         log.info(
-            "%s: %.0f %%, loss %.4f, %.1f %s/s, at most %s left",
-            self._title, 100 * done / total, float(loss), rate, self._unit,
-            format_seconds((total - done) / rate),
+            "%.0f %%, loss %.4f, %.1f %s/s, at most %s left",
+            100 * done / total, float(loss), rate, self._unit,
+            format_seconds((total - done) / rate), extra={"progress": True},
         )  # fmt: skip
 
     def epoch(self, record: EpochRecord) -> None:
@@ -50,33 +47,27 @@ class TrainingProgress:
         now = time.monotonic()
         pace = (now - self._started) / record.epoch
         message = (
-            "%s: epoch %d of at most %d, loss %.4f, accuracy %.1f %%, validation loss %.4f, "
+            "epoch %d of at most %d, loss %.4f, accuracy %.1f %%, validation loss %.4f, "
             "accuracy %.1f %%, rate %.3g, %.1f s an epoch, at most %s left"
         )
         values: tuple[Any, ...] = (
-            self._title, record.epoch, self._epochs, record.train_loss, 100 * record.train_accuracy,
+            record.epoch, self._epochs, record.train_loss, 100 * record.train_accuracy,
             record.valid_loss, 100 * record.valid_accuracy, record.learning_rate, pace,
             format_seconds(pace * (self._epochs - record.epoch)),
         )  # fmt: skip
         # Short epochs would flood the terminal; the log keeps every one.
-        visible = now - self._last >= INTERVAL or record.epoch in (1, self._epochs)
+        visible = now - self._last >= INTERVAL
         if visible:
             self._last = now
-        log.log(logging.INFO if visible else logging.DEBUG, message, *values)
+        log.log(
+            logging.INFO if visible else logging.DEBUG, message, *values, extra={"progress": True}
+        )
 
 
-def tell_right(predictions: Path, true: Iterable[str], predicted: Iterable[str]) -> None:
-    """Say how many test clips of a fold are right, and of what: the file's place says it.
-
-    Parameters
-    ----------
-    predictions
-        ``.../{partition}/seed{seed}/fold{fold}/{system}.csv``.
-    """
+def tell_right(true: Iterable[str], predicted: Iterable[str]) -> None:
+    """Say how many test clips of a fold are right."""
     right = [one == other for one, other in zip(true, predicted, strict=True)]
-    *_, partition, seed, fold, _ = predictions.absolute().parts
-    where = f"{predictions.stem}, {partition} {seed} {fold}"
-    log.info("%s: %d/%d right", where, sum(right), len(right))
+    log.info("%d/%d right", sum(right), len(right))
 
 
 def format_seconds(seconds: float) -> str:

@@ -130,13 +130,22 @@ def classification_errors(config: Config, place: Place) -> Iterator[UserError]:
 
 
 def not_one_of(
-    found: str, given: str, choices: Collection[str], *, where: str, cutoff: float = 0.6
+    found: str,
+    given: str,
+    choices: Collection[str],
+    *,
+    where: str,
+    cutoff: float = 0.6,
+    shown: Collection[str] = (),
 ) -> UserError:
-    """Return an error that names the choices, and the one that was probably meant."""
+    """Return an error that names the choices, and the one that was probably meant.
+
+    ``shown`` are the choices that it names, where there are too many for all.
+    """
     close = difflib.get_close_matches(given, choices, n=1, cutoff=cutoff)
     return UserError(
         found,
         where=where,
-        expected="one of " + ", ".join(choices),
+        expected="one of " + ", ".join(shown or choices),
         hint=f"did you mean `{close[0]}`?" if close else "",
     )

@@ -13,17 +13,19 @@ from genreflow.features.normalisation import input_normaliser
 from genreflow.files.curves import check_converged, write_curve
 from genreflow.files.store import FeatureSet
 from genreflow.jobs.job import Job, log
-from genreflow.jobs.progress import TrainingProgress
+from genreflow.jobs.progress import TrainingProgress, format_seconds
 from genreflow.yi2019.networks import network_from_model, write_network
 from genreflow.yi2019.training import (
     ClipInputs,
     Objective,
     TrainingSet,
+    batches,
     choose_device,
     fit_settings,
     input_form,
     make_deterministic,
     predict_probabilities,
+    seconds_a_step,
     train_network,
 )
 
@@ -64,11 +66,21 @@ def train_and_write(
         The training diverged.
     """
     settings = job.settings[section]
-    name, fold = job.wildcards[section], job.wildcards["fold"]
+    fold = job.wildcards["fold"]
     device = next(network.parameters()).device
-    tell_size(data, description["labels"], epochs=settings["epochs"], batch=settings["batch"])
+    steps = tell_size(
+        data, description["labels"], epochs=settings["epochs"], batch=settings["batch"]
+    )
     log.info("training on %s", device)
-    progress = TrainingProgress(f"{name} fold {fold}", epochs=settings["epochs"])
+    if steps >= FEWEST_STEPS:
+        seconds = seconds_a_step(
+            network, data, objective, prepare=input_form(network), batch=settings["batch"]
+        )
+        log.info(
+            "%d steps of %.2g s: about %s, and validation",
+            steps, seconds, format_seconds(steps * seconds), extra={"progress": True},
+        )  # fmt: skip
+    progress = TrainingProgress(epochs=settings["epochs"])
     best_epoch, curve = train_network(
         network,
         data,
@@ -98,9 +110,9 @@ def train_and_write(
     )
 
 
-def tell_size(data: TrainingSet, labels: Sequence[str], *, epochs: int, batch: int) -> None:
-    """Say how many clips and steps a training has, and warn where they are too few to trust it."""
-    steps = epochs * -(-len(data.train) // batch)
+def tell_size(data: TrainingSet, labels: Sequence[str], *, epochs: int, batch: int) -> int:
+    """Return the number of steps; say it and the clips, and warn where they are too few."""
+    steps = epochs * len(list(batches(data.train, batch)))
     counts = np.bincount(data.classes.cpu().numpy()[data.train], minlength=len(labels))
     each = ", ".join(f"{label} {count}" for label, count in zip(labels, counts, strict=True))
     log.info("%d training clips (%s), %d steps", len(data.train), each, steps)
@@ -115,6 +127,7 @@ def tell_size(data: TrainingSet, labels: Sequence[str], *, epochs: int, batch: i
             "class %r has %d training clips: with under %d, expect it to be learned by heart.",
             labels[int(counts.argmin())], counts.min(), FEWEST_CLIPS,
         )  # fmt: skip
+    return steps
 
 
 def run_model(
