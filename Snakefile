@@ -27,6 +27,7 @@ include: "rules/classifier_helpers.smk"
 include: "rules/classifiers.smk"
 include: "rules/targets.smk"
 include: "rules/target_helpers.smk"
+include: "rules/lock.smk"
 include: "rules/end_of_run.smk"
 
 

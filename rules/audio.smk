@@ -4,7 +4,8 @@ A shard's clips are a file of their own, whose params hold which clips it has an
 their files: one more clip, or a repaired file, changes one shard and no other.
 
 Out: results/{dataset}/manifest.csv, shards/{shard}.csv, features/audio/{shard}.h5 (clips, samples),
-     quarantine.csv.
+     quarantine.csv, audio_report.csv; usable.csv and within_limit.csv, which are there only if no more
+     clips are in quarantine than the limit.
 """
 
 
@@ -106,8 +107,10 @@ rule resample_audio:
     params:
         config=depends(
             "resample_audio",
-            # The other key changes no sample.
-            settings=lambda s, w: feature_parameters(s)["audio"],
+            # The other key only stops the run.
+            settings=lambda s, w: (
+                feature_parameters(s)["audio"] | {"max_missing": s.audio.max_missing}
+            ),
             planned=layouts("audio"),
         ),
     shell:
@@ -115,7 +118,7 @@ rule resample_audio:
 
 
 rule collect_quarantine:
-    """List the clips that were set aside, and stop the run when they are too many."""
+    """List the clips that were set aside."""
     input:
         reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
     output:
@@ -125,8 +128,8 @@ rule collect_quarantine:
         of_job("logs", "collect_quarantine", "{dataset}"),
     benchmark:
         of_job("benchmarks", "collect_quarantine", "{dataset}")
-    # As soon as it can: when too many clips are set aside, the run should stop early.
-    priority: 100
+    # Before what stops the run, so that the list is there.
+    priority: 101
     localrule: True
     conda:
         "../envs/features.yaml"
@@ -136,9 +139,51 @@ rule collect_quarantine:
     params:
         config=depends(
             "collect_quarantine",
-            settings=lambda s, w: {"max_quarantined": s.audio.max_quarantined},
-            wildcards=("dataset",),
             planned=lambda w: {"known_bad": collection_facts(w, "known_bad", {})},
         ),
     shell:
         command("collect_quarantine", "input.reports output.quarantine output.report")
+
+
+rule check_quarantine:
+    """Stop the run when more clips were set aside than the limit."""
+    input:
+        usable="results/{dataset}/usable.csv",
+        reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
+    output:
+        usable="results/{dataset}/within_limit.csv",
+    log:
+        of_job("logs", "check_quarantine", "{dataset}"),
+    benchmark:
+        of_job("benchmarks", "check_quarantine", "{dataset}")
+    priority: 100
+    localrule: True
+    conda:
+        "../envs/features.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=500, runtime=10),
+    params:
+        config=depends(
+            "check_quarantine",
+            settings=lambda s, w: {"max_quarantined": s.audio.max_quarantined},
+            wildcards=("dataset",),
+        ),
+    shell:
+        command("check_quarantine", "input.reports output.usable")
+        + ' --untracked "$GENREFLOW_LIMITS"'
+
+
+# The same before anything trains.  Another limit is no reason to train again, so here it is not
+# among the params.
+use rule check_quarantine as allow_training with:
+    input:
+        reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
+    output:
+        usable="results/{dataset}/usable.csv",
+    log:
+        of_job("logs", "allow_training", "{dataset}"),
+    benchmark:
+        of_job("benchmarks", "allow_training", "{dataset}")
+    params:
+        config=depends("check_quarantine", wildcards=("dataset",)),

@@ -3,7 +3,8 @@
 In:  features/stft/{shard}.h5, manifest.csv, partitions/{partition}.csv, models/.
 Out: fingerprints/{shard}.h5 (clips, 16, 427), duplicates.csv: track_id,other,similarity,offset_s,
      audit/{partition}/clips.csv and models.csv: fold,check,track_id,role,other,other_role,detail,
-     and a summary of each: system,check,verdict,test_clips,n,unknown,detail.
+     and a summary of each: system,check,verdict,test_clips,n,unknown,detail.  That of the models
+     also names trainings in which hardly anything was learned: check "training", "doubtful".
 """
 
 
@@ -68,7 +69,10 @@ rule audit_partition:
     resources:
         **growing(mem_mb=1000, runtime=10),
     params:
-        config=depends("audit_partition"),
+        config=depends(
+            "audit_partition",
+            planned=lambda w: {"replicas": collection_facts(w, "replicas", {})},
+        ),
     shell:
         command(
             "audit_partition",

@@ -141,6 +141,7 @@ rule collect_classified:
     input:
         rows=lambda w: all_shards("results/{dataset}/classified/{name}/{shard}.csv", w),
         quarantine="results/{dataset}/quarantine.csv",
+        within_limit="results/{dataset}/within_limit.csv",
     output:
         table="results/{dataset}/classified/{name}.csv",
     log:

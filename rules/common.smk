@@ -15,6 +15,8 @@ sys.path.insert(0, str(SCRIPTS))
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.errors import UserError
 from genreflow.features.registry import FEATURES, clip_shape, feature_parameters
+from genreflow.files.atomic import check_folder, write_whole
+from genreflow.files.integrity import digest_parameters
 from genreflow.partitions.names import ALL, FOLDS, number_of_folds
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.planning import check_planned, local_copies, plan_source
@@ -88,6 +90,10 @@ CONDA = any(
 os.environ.update(
     GENREFLOW_BASE=str(BASE),
     GENREFLOW_PYTHON="python" if CONDA else sys.executable,
+    GENREFLOW_PARAMETERS=json.dumps(
+        {name: digest_parameters(feature_parameters(s)) for name, s in SETTINGS.items()}
+    ),
+    GENREFLOW_LIMITS=json.dumps({name: s.audio.max_quarantined for name, s in SETTINGS.items()}),
     GENREFLOW_COPIES=json.dumps(
         local_copies(dataset.model_dump() for dataset in CONFIG.datasets.values())
     ),
@@ -165,10 +171,13 @@ def command(script, arguments):
         + (f"{{{name}:q}}" if name.startswith(("input.", "output.")) else f"{{{name}}}")
         for name in arguments.split()
     )
+    written = ",".join(
+        name.removeprefix("output.") for name in arguments.split() if name.startswith("output.")
+    )
     return (
         "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 "
         f'"$GENREFLOW_PYTHON" "$GENREFLOW_BASE/workflow/run_script.py" {script} '
-        f"--params {{params.config:q}} --log {{log:q}} {options}"
+        f"--params {{params.config:q}} --log {{log:q}} --written {written} {options}"
     )
 
 

@@ -26,10 +26,12 @@ def tell_results():
 
 
 onerror:
+    run_record().unlink(missing_ok=True)
     tell_killed_jobs(log)
 
 
 # Jobs that had enough at another attempt are worth knowing too: every run would lose their time.
 onsuccess:
+    run_record().unlink(missing_ok=True)
     tell_killed_jobs(log)
     tell_results()

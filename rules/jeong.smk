@@ -4,6 +4,7 @@ In:  features/stft, cepstrogram and cepstral_modulation; partitions/{partition}.
 Out: models/{partition}/seed{seed}/fold{fold}/{sf,tf}.safetensors with their learning curves,
      segments/{partition}/seed{seed}/fold{fold}/{sf,tf}.h5 (clips, 11, 100), and the forest's
      predictions, one file a system, seed and fold.
+     While a network is trained, its checkpoint lies beside its model, under a hidden name.
 
 A swapped partition exchanges valid and test for the forest only: the networks are those of the
 partition itself, so they are neither trained nor stored twice
@@ -15,6 +16,7 @@ rule compute_normalisation:
     """Compute what normalises the inputs of a small network: moments of the training clips."""
     input:
         partition=partition_file(),
+        usable="results/{dataset}/usable.csv",
         moments=network_features("moments"),
         vectors=network_features("vectors"),
     output:

@@ -109,7 +109,9 @@ def reported(wildcards):
                 "name": name,
                 "source": dataset.source,
                 "clips": PLANNED[name].number,
-                "labels": PLANNED[name].labels,
+                "classes": len(PLANNED[name].labels),
+                # As many as one reads: a command has no room for thousands.
+                "labels": [label[:60] for label in PLANNED[name].labels[:40]],
                 "settings": SETTINGS[name].model_dump(exclude=hidden),
             }
             for name, dataset in CONFIG.datasets.items()

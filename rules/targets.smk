@@ -14,6 +14,7 @@ rule features:
             for shard in SHARDS[dataset]
         ],
         expand("results/{dataset}/quarantine.csv", dataset=CONFIG.datasets),
+        expand("results/{dataset}/within_limit.csv", dataset=CONFIG.datasets),
     localrule: True
 
 

@@ -4,6 +4,7 @@ In:  features/mel_*, modulation and mfcc; partitions/{partition}.csv.
 Out: models/{partition}/seed{seed}/fold{fold}/{expert,moec,moer}.safetensors with their learning
      curves, probabilities/{partition}/seed{seed}/fold{fold}/{expert}.h5 (clips, classes), and the
      predictions, one file a system, seed and fold.
+     While a network is trained, its checkpoint lies beside its model, under a hidden name.
 """
 
 
@@ -11,6 +12,7 @@ rule train_expert:
     """Train one of the convolutional experts."""
     input:
         partition=partition_file(),
+        usable="results/{dataset}/usable.csv",
         inputs=expert_inputs,
     output:
         model=fold_file("models", "{expert}.safetensors"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "workflow" / "scripts"))
 
 RATE = 22050
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were tried, as the tests have counted them with `record_property`."""
+    tried: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, number in report.user_properties if report.when == "call" else ():
+            tried[name] += number
+    if tried:
+        terminalreporter.section("tried, and none of it silent")
+        for name, number in sorted(tried.items()):
+            terminalreporter.write_line(f"{number:7d} {name}")
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,8 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "synthesise_audio": ("write_shard",),
     "resample_audio": ("write_shard", "synthesise_audio"),
     "collect_quarantine": ("resample_audio",),
+    "allow_training": ("resample_audio",),
+    "check_quarantine": ("resample_audio", "allow_training"),
     "compute_stft": ("resample_audio",),
     "compute_cepstrogram": ("compute_stft",),
     "compute_cepstral_modulation": ("compute_cepstrogram",),
@@ -60,7 +62,10 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "compute_modulation": ("compute_mel original",),
     "compute_mfcc": ("compute_mel original",),
     "make_partition": ("write_manifest",),
-    **{f"compute_normalisation {n}": ("make_partition", *INPUTS[n]) for n in SMALL_NETWORKS},
+    **{
+        f"compute_normalisation {n}": ("make_partition", "allow_training", *INPUTS[n])
+        for n in SMALL_NETWORKS
+    },
     **{
         f"train_dnn {n}": ("make_partition", f"compute_normalisation {n}", *INPUTS[n])
         for n in SMALL_NETWORKS
@@ -70,7 +75,7 @@ READS: Final[dict[str, tuple[str, ...]]] = {
         f"evaluate_forest {s}": ("make_partition", *_steps("aggregate_segments", JEONG_SYSTEMS[s]))
         for s in JEONG_SYSTEMS
     },
-    **{f"train_expert {e}": ("make_partition", *INPUTS[e]) for e in EXPERTS},
+    **{f"train_expert {e}": ("make_partition", "allow_training", *INPUTS[e]) for e in EXPERTS},
     **{f"predict_expert {e}": (f"train_expert {e}", *INPUTS[e]) for e in EXPERTS},
     **{
         f"evaluate_expert {s}": ("make_partition", f"predict_expert {e}")
@@ -89,6 +94,7 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "audit_models": ("make_partition", *TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
     "make_tables": (
         "collect_quarantine",
+        "check_quarantine",
         *_steps("collect_predictions", SYSTEMS),
         "audit_partition",
         "audit_models",

@@ -25,6 +25,7 @@ BENCHMARKS = (
     ("stage", "compare_whole_stage"),
     ("features", "compare_with_librosa"),
     ("storage", "measure_storage"),
+    ("storage", "measure_digests"),
     ("storage", "measure_starts"),
     ("small_networks", "compare_with_torch"),
     ("small_networks", "measure_memory"),

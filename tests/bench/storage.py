@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 from genreflow.features.cepstrum import compute_cepstral_modulation, compute_cepstrogram
@@ -16,7 +18,9 @@ from genreflow.features.mfcc import compute_mfcc
 from genreflow.features.modulation import compute_modulation
 from genreflow.features.registry import FEATURES
 from genreflow.features.stft import compute_stft, uncentred_frames
-from genreflow.files.store import FeatureFile, FeatureWriter
+from genreflow.files.integrity import digest
+from genreflow.files.layouts import as_stored
+from genreflow.files.store import DIGEST, MOMENTS_DIGEST, FeatureFile, FeatureWriter
 from measuring import REPOSITORY, run, times
 from page import Bounded, Row, Section
 from sound import RATE, SETTINGS, music
@@ -129,6 +133,43 @@ def measure_storage() -> list[Section]:
         "docs/architecture.md has the errors by the measures that count."
     )
     return [Section("Caches", text, rows)]
+
+
+def measure_digests() -> list[Section]:
+    """Time the digests of a clip: written with each cache, checked by each job that reads it."""
+    clip = {
+        feature: as_stored(FEATURES[feature].layout(values.shape), values)
+        for feature, values in features_of_a_clip().items()
+    }
+    readers = Counter(feature.parent for feature in FEATURES.values())
+
+    def digests() -> None:
+        for feature, values in clip.items():
+            for _ in range(1 + readers[feature]):
+                digest(b"0000", values)
+
+    seconds = times({"features": features_of_a_clip, "digests": digests}, rounds=ROUNDS)
+    taken = {what: 1000 * median(found) for what, found in seconds.items()}
+    with tempfile.TemporaryDirectory() as name:
+        cache = Path(name, "cache.h5")
+        write_cache(cache, "mfcc", clip["mfcc"])
+        with h5py.File(cache) as file:
+            stored = sum(file[part].id.get_storage_size() for part in (DIGEST, MOMENTS_DIGEST))
+    rows: list[Row] = [
+        {
+            "of a clip": "all features",
+            "arithmetic [ms]": taken["features"],
+            "digests [ms]": taken["digests"],
+            "share [%]": Bounded(100 * taken["digests"] / taken["features"], 10),
+            "bytes in each cache": int(stored / CLIPS),
+        }
+    ]
+    text = (
+        "The digests of a clip's caches, once for the job that writes one and once for each job "
+        "that computes another from it, beside the arithmetic of all features; one core, the "
+        f"median of {ROUNDS} rounds. Reading and writing, as above, come on top of the arithmetic."
+    )
+    return [Section("Digests", text, rows)]
 
 
 def row(

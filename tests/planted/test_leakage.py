@@ -26,7 +26,7 @@ LABELS = ("blues", "disco", "jazz", "rock")
 BY_HEART = {
     "dnn": {"epochs": 50},
     "rf": {"trees": 100},
-    "expert": {"epochs": 18, "batch": 8, "channels": [16] * 5, "batchnorm_momentum": 0.9,
+    "expert": {"epochs": 12, "batch": 8, "channels": [16] * 5, "batchnorm_momentum": 0.9,
                "model": "last"},
     "mixer": {"epochs": 6, "batch": 8, "model": "last"},
 }  # fmt: skip
@@ -148,8 +148,10 @@ def test_leaky_partitions_are_stamped_and_no_others(accuracies: pd.DataFrame) ->
     # A partition that shares nothing has no note at all.
     assert accuracies.loc[("artists", "random_group_disjoint"), "note"].isna().all()
     copies = accuracies.loc[("shuffled", "split"), "note"]
-    assert (copies == "leaky test clips, of 64: 32 by near-identical audio in training or "
-            "validation").all()  # fmt: skip
+    # Of labels that nothing tells apart, a network may also keep its first epoch, which is named.
+    assert copies.str.startswith(
+        "leaky test clips, of 64: 32 by near-identical audio in training or validation"
+    ).all()
     (artists,) = accuracies.loc[("artists", "random"), "note"]
     assert artists.startswith("leaky test clips, of 128: ")
     assert artists.endswith(" by a group in training or validation")

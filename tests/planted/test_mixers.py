@@ -79,6 +79,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     [opinion(clips[i].label, expert, rng) for i in order], dtype=np.float32
                 ),
                 "label": np.array(LABELS),
+                "quarantined": np.array([], dtype=object),
             },
         )
     return folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,14 +13,18 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from genreflow.errors import UserError
 from genreflow.features.audio import (
     LARGEST_PEAK,
     Decoded,
     UnusableClip,
+    check_complete,
     decode,
     describe_versions,
     prepare_clip,
+    reading,
     resample,
+    verify_file,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,7 +156,7 @@ def test_trimming_while_decoding_equals_trimming_the_whole_file(
 def test_missing_file_is_set_aside(tmp_path: Path) -> None:
     with pytest.raises(UnusableClip, match="file not found"):
         decode(tmp_path / "nothing.wav", seconds=2)
-    with pytest.raises(UnusableClip, match="file not found"):
+    with pytest.raises(UnusableClip, match="it is a folder"):
         decode(tmp_path, seconds=2)
 
 
@@ -278,3 +284,243 @@ def test_real_clip_decodes_to_thirty_seconds(emotify: Path) -> None:
     assert clip.shape == (661500,)
     assert used > 29 * RATE
     assert 0.01 < np.abs(clip).max() < 2
+
+
+# One file's faults, and the job's.
+
+
+@pytest.fixture
+def no_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genreflow.features.audio.shutil.which", lambda name: None)
+
+
+def fake_ffmpeg(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a shell script in ffmpeg's place; its last argument names the output."""
+    folder.mkdir()
+    program = folder / "ffmpeg"
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_what_is_no_file_is_named_and_never_opened(tmp_path: Path) -> None:
+    pipe, circle = tmp_path / "pipe.wav", tmp_path / "circle.wav"
+    os.mkfifo(pipe)
+    circle.symlink_to(circle)
+    (tmp_path / "file").write_text("")
+    cases = {
+        tmp_path: "it is a folder",
+        pipe: "it is a pipe",
+        Path("/dev/zero"): "it is a device",
+        circle: "its links lead in a circle",
+        tmp_path / ("n" * 300): "its path is too long",
+        tmp_path / "file" / "song.wav": "a part of its path is no folder",
+        tmp_path / "a\0b.wav": "NUL",
+        tmp_path / "song\ud800.wav": "characters that no path can have",
+    }
+    for path, reason in cases.items():
+        for attempt in (
+            lambda p: decode(p, seconds=2),
+            lambda p: verify_file(p, sha1="0" * 40),
+        ):
+            with pytest.raises(UnusableClip, match=reason):
+                attempt(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ESTALE, "Stale file handle"), "stale handle"),
+        (OSError(errno.EIO, "Input/output error"), "the disk can't read it"),
+        (PermissionError(errno.EACCES, "Permission denied"), "no permission"),
+        (OSError(errno.ENOTCONN, "Transport endpoint is not connected"), "not connected"),
+        (MemoryError(), "more memory than there is"),
+    ],
+)
+def test_any_fault_of_a_file_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.zeros(RATE), RATE)
+    monkeypatch.setattr("genreflow.features.audio.os.open", refuse)
+    with pytest.raises(UnusableClip, match=reason):
+        decode(path, seconds=2)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC])
+def test_a_fault_of_the_job_blames_no_file(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"")
+    with pytest.raises(OSError, match="job"), reading(path):
+        raise OSError(number, "job")
+
+
+def test_ffmpeg_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ffmpeg(tmp_path / "bin", monkeypatch, "exec tail -f /dev/null")
+    monkeypatch.setattr("genreflow.features.audio.FFMPEG_SECONDS", -1.9)
+    (tmp_path / "song.m4a").write_bytes(b"no music")
+    with pytest.raises(UnusableClip, match=r"ffmpeg: not done after 1\.1 s"):
+        decode(tmp_path / "song.m4a", seconds=2)
+
+
+def test_ffmpeg_has_its_limits_and_opens_nothing_but_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limit is set as soon as it has started, so it waits until it sees one.
+    script = (
+        'until [ "$(ulimit -v)" != unlimited ]; do :; done\n'
+        f"ulimit -v > '{tmp_path}/limit'\n"
+        f'printf "%s\\n" "$@" > \'{tmp_path}/arguments\'\n'
+        "echo '[fatal] no' >&2; exit 1"
+    )
+    fake_ffmpeg(tmp_path / "bin", monkeypatch, script)
+    monkeypatch.chdir(tmp_path)
+    for name in ("-i", "concat:a|b", "http:", "a; touch gone"):
+        Path(name).write_bytes(b"no music")
+        with pytest.raises(UnusableClip, match=r"ffmpeg: no$"):
+            decode(Path(name), seconds=2)
+        arguments = (tmp_path / "arguments").read_text().splitlines()
+        assert f"file:{name}" in arguments
+        at = arguments.index("-protocol_whitelist")
+        assert arguments[at + 1] == "file"
+        assert at < arguments.index("-i")
+    assert int((tmp_path / "limit").read_text()) == 2 * 2**20
+    assert not Path("gone").exists()
+
+
+def test_no_room_for_what_ffmpeg_writes_stops_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ffmpeg(tmp_path / "bin", monkeypatch, "echo 'No space left on device' >&2; exit 1")
+    (tmp_path / "song.m4a").write_bytes(b"no music")
+    with pytest.raises(UserError, match="no space left on device"):
+        decode(tmp_path / "song.m4a", seconds=2)
+
+
+@needs_ffmpeg
+def test_what_ffmpeg_says_is_put_in_words(tmp_path: Path) -> None:
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n"
+    (tmp_path / "list.m3u8").write_text(playlist + "#EXT-X-ENDLIST\n")
+    (tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nla la\n")
+    (tmp_path / "letter.m4a").write_text("no music")
+    for name, reason in {
+        "words.srt": "it has no sound",
+        "letter.m4a": "moov atom",
+        "list.m3u8": "ffmpeg: ",
+    }.items():
+        with pytest.raises(UnusableClip, match=reason) as caught:
+            decode(tmp_path / name, seconds=2)
+        assert "trailing" not in str(caught.value)
+
+
+# Files of which a part is gone.
+
+
+def write(path: Path, seconds: float = 8, **more: str) -> bytes:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE))
+    soundfile.write(path, samples, RATE, **more)
+    return path.read_bytes()
+
+
+CONTAINERS = ("wav", "rf64", "w64", "aiff", "au", "caf")
+
+
+@pytest.mark.parametrize("suffix", [*CONTAINERS, "mp3", "flac", "ogg"])
+def test_whole_files_have_nothing_to_say(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"song.{suffix}"
+    write(path)
+    for seconds in (2, 8, 30):
+        decoded = decode(path, seconds=seconds)
+        assert decoded.decoder == "libsndfile"
+        assert check_complete(decoded, seconds=seconds, max_missing=0) == ""
+
+
+@pytest.mark.parametrize("suffix", [*CONTAINERS[:-1], "mp3"])
+def test_a_file_that_breaks_off_is_named_with_both_numbers(
+    no_ffmpeg: None, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"song.{suffix}"
+    content = write(path)
+    path.write_bytes(content[: len(content) // 2])
+    decoded = decode(path, seconds=30)
+    with pytest.raises(UnusableClip, match=r"^8\.00\d s by its header, .* only [34]\.\d+ s"):
+        check_complete(decoded, seconds=30, max_missing=0.05)
+    note = check_complete(decoded, seconds=30, max_missing=0.6)
+    assert note.startswith("8.00")
+    # What is gone is no part of a clip of three seconds.
+    assert check_complete(decode(path, seconds=3), seconds=3, max_missing=0) == ""
+
+
+def test_a_little_less_is_kept_with_a_note(no_ffmpeg: None, tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    content = write(path)
+    for gone, note in ((0.05, ""), (0.3, "8.000 s by its header, of which only 7.700 s")):
+        path.write_bytes(content[: -round(gone * RATE) * 2])
+        decoded = decode(path, seconds=30)
+        assert check_complete(decoded, seconds=30, max_missing=0.05).startswith(note)
+    assert note
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFF000])
+def test_a_size_that_was_not_known_is_no_promise(
+    no_ffmpeg: None, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "streamed.wav"
+    content = bytearray(write(path, 2))
+    at = content.index(b"data") + 4
+    content[at : at + 4] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert decode(path, seconds=30).promised is None
+
+
+def test_an_estimate_from_the_bit_rate_is_no_promise(no_ffmpeg: None, tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    content = write(path)
+    assert decode(path, seconds=30).promised == 8 * RATE
+    for tag in (b"Xing", b"Info"):
+        content = content.replace(tag, b"none")
+    path.write_bytes(content[: len(content) // 2])
+    assert decode(path, seconds=30).promised is None
+
+
+def test_the_longer_of_both_decoders_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song, whole = tmp_path / "song.wav", tmp_path / "whole.wav"
+    content = write(song)
+    song.write_bytes(content[: len(content) // 2])
+    for seconds, decoder in ((1, "libsndfile"), (7, "ffmpeg")):
+        write(whole, seconds, subtype="FLOAT")
+        fake_ffmpeg(tmp_path / decoder, monkeypatch, f"cat '{whole}' > \"${{last#file:}}\"")
+        decoded = decode(song, seconds=30)
+        assert decoded.decoder == decoder
+        assert decoded.promised == pytest.approx(8 * RATE, abs=2)
+    assert len(decoded.samples) == 7 * RATE
+
+
+def test_a_damaged_file_that_ffmpeg_patches_up_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song, whole = tmp_path / "song.flac", tmp_path / "whole.wav"
+    content = bytearray(write(song))
+    content[len(content) // 2] ^= 0x10
+    song.write_bytes(content)
+    write(whole, 7.7, subtype="FLOAT")
+    fake_ffmpeg(tmp_path / "bin", monkeypatch, f"cat '{whole}' > \"${{last#file:}}\"")
+    note = check_complete(decode(song, seconds=30), seconds=30, max_missing=0.05)
+    assert note.startswith("damaged: ")
+    assert "8.000 s by its header, of which only 7.700 s" in note
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_real_damage_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"song.{suffix}"
+    content = bytearray(write(path))
+    content[len(content) // 8 : len(content) // 4] = bytes(len(content) // 4 - len(content) // 8)
+    path.write_bytes(content)
+    with pytest.raises(UnusableClip, match=r"8\.000 s by its header"):
+        check_complete(decode(path, seconds=30), seconds=30, max_missing=0.05)

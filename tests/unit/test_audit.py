@@ -231,7 +231,7 @@ def run_script(folder: Path, clips: list[Clip], pairs: list[Duplicate]) -> tuple
     write_records(pairs, Duplicate, folder / "duplicates.csv")
     names = ("partition", "manifest", "duplicates", "findings", "summary")
     arguments = [word for name in names for word in (f"--{name}", str(folder / f"{name}.csv"))]
-    audit_script.main(Job(arguments))
+    audit_script.main(Job(["--params", '{"planned": {"replicas": {}}}', *arguments]))
     return (folder / "findings.csv").read_text(encoding="utf-8"), folder / "summary.csv"
 
 

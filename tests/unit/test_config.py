@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
+from genreflow.plan.checks import RESERVED
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.schema import Config, Settings, merge
 from hypothesis import given, settings
@@ -74,6 +75,28 @@ def test_typing_error_in_a_key_gets_a_suggestion(
     assert f"did you mean `{suggestion}`?" in message
 
 
+@pytest.mark.parametrize("name", ["logs", "benchmarks", "tables", "figures", "results"])
+def test_names_of_the_workflows_own_folders_are_no_datasets(name: str) -> None:
+    message = refusal({"datasets": {name: MINE}, "experiments": []})
+    assert f"a dataset is called `{name}`" in message
+    assert f"for example `my_{name}`" in message
+
+
+@pytest.mark.parametrize("audio", [{"sample_rate": 10**400}, {"clip_seconds": 1e308}])
+def test_numbers_that_are_too_large_to_reckon_with_are_refused(audio: dict[str, Any]) -> None:
+    dataset = {**MINE, "settings": {"audio": audio}}
+    message = refusal({"datasets": {"m": dataset}, "experiments": []})
+    assert "too large to reckon with" in message
+    assert "the settings of dataset `m`" in message
+
+
+def test_every_folder_of_results_that_is_no_datasets_is_reserved() -> None:
+    rules = Path(__file__).parents[2] / "rules"
+    text = "".join(path.read_text(encoding="utf-8") for path in rules.glob("*.smk"))
+    folders = set(re.findall(r'"results/(\w+)/', text))
+    assert {"figures", "logs", "tables"} <= folders <= set(RESERVED)
+
+
 def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
     message = refusal(
         {"datasets": {"m": {**MINE, "settings": {"stft": {"hopp": 2}}}}, "experiments": []}
@@ -96,6 +119,10 @@ def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
         ({"datasets": {"m": {"source": "manifest"}}, "experiments": []},
          ["`datasets.m.manifest` is missing"]),
         ({"datasets": {"my music": MINE}, "experiments": []}, ["datasets.my music"]),
+        ({"datasets": {"m" * 65: MINE}, "experiments": []}, ["at most 64 characters"]),
+        ({"datasets": {"m": {**MINE, "shards": 1_000_000}}, "experiments": []},
+         ["`datasets.m.shards` is 1000000", "less than or equal to 512"]),
+        ({"downloads": "a{b}"}, ["`downloads` is 'a{b}'", "without braces"]),
         ({"audio": {"resampler": "soxr"}}, ["'soxr'", "soxr_hq"]),
         ({"audio": {"clip_seconds": 0}}, ["`audio.clip_seconds` is 0", "greater than 0"]),
         ({"audio": {"clip_seconds": float("inf")}}, ["`audio.clip_seconds` is inf", "finite"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 import pytest
 import torch
 from genreflow.errors import UserError
-from genreflow.files.curves import EpochRecord, check_converged, write_curve
+from genreflow.files.checkpoints import Checkpoint
+from genreflow.files.curves import EpochRecord, check_converging, write_curve
 from genreflow.jeong2016.network import Mlp
 from genreflow.jeong2016.training import train_mlp
 from genreflow.yi2019.training import TrainingSet, classification_objective, train_network
@@ -30,25 +32,18 @@ def test_curve_has_a_row_an_epoch(tmp_path: Path) -> None:
     assert list(table["steps"]) == [10, 20]
 
 
-@pytest.mark.parametrize(
-    ("losses", "best", "where"),
-    [
-        ((np.nan, np.nan), 0, "epoch 2 of 2"),  # none was the lowest
-        ((1.0, np.nan), 2, "epoch 2 of 2"),  # the last is kept, whatever it is
-        ((np.inf, 1.0), 1, "epoch 1 of 2"),
-    ],
-)
-def test_a_training_that_diverged_is_refused(
-    losses: tuple[float, ...], best: int, where: str
-) -> None:
+@pytest.mark.parametrize("loss", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_an_epoch_without_finite_losses_is_the_last(part: str, loss: float) -> None:
+    (record,) = curve(1.0)
+    check_converging(record, epochs=9, section="expert")
+    diverged = replace(record, epoch=4, **{f"{part}_loss": loss})
     with pytest.raises(UserError, match="the training diverged") as caught:
-        check_converged(curve(*losses), best, section="expert")
-    assert where in str(caught.value)
+        check_converging(diverged, epochs=9, section="expert")
+    assert f"the {part}" in str(caught.value)
+    assert f"loss is {loss}" in str(caught.value)
+    assert "epoch 4 of at most 9" in str(caught.value)
     assert "lower `expert.learning_rate`" in str(caught.value)
-
-
-def test_a_training_that_recovered_is_kept() -> None:
-    check_converged(curve(np.nan, 1.0), 2, section="expert")
 
 
 class _Inputs:
@@ -56,19 +51,41 @@ class _Inputs:
         return torch.ones(len(rows), 4)
 
 
-@pytest.mark.parametrize(("model", "epoch"), [("lowest_val_loss", 0), ("last", 2)])
-def test_both_kinds_of_training_return_when_they_diverge(model: str, epoch: int) -> None:
+def kept_checkpoint(folder: Path) -> Checkpoint:
+    return Checkpoint(folder / "m.safetensors", b"0" * 16, interval=0)
+
+
+@pytest.mark.parametrize("model", ["lowest_val_loss", "val_accuracy", "last"])
+def test_a_network_that_diverges_stops_in_that_epoch_and_keeps_nothing(
+    tmp_path: Path, model: str
+) -> None:
     classes = torch.tensor([0, 1, 0, 1])
     rows = np.arange(2)
     data = TrainingSet(list("abcd"), _Inputs(), classes, rows, rows + 2, {})  # type: ignore[arg-type]
-    best, found = train_network(
-        nn.Linear(4, 2), data, classification_objective(classes), prepare=lambda x: x, epochs=2,
-        batch=2, learning_rate=float("inf"), decay=0, model=model, seed=0,
-    )  # fmt: skip
-    assert best == epoch
-    with pytest.raises(UserError, match="the validation loss is nan"):
-        check_converged(found, best, section="expert")
+    reported: list[int] = []
+    learning = classification_objective(classes)
 
+    def objective(logits: torch.Tensor, rows: np.ndarray, training: bool) -> tuple:
+        losses, scores = learning(logits, rows, training)
+        # The validation of the third epoch.
+        return (losses if training or len(reported) < 2 else losses * np.nan), scores
+
+    with pytest.raises(UserError, match="the validation loss is nan") as caught:  # noqa: SIM117
+        with kept_checkpoint(tmp_path) as checkpoint:
+            train_network(
+                nn.Linear(4, 2), data, objective, prepare=lambda x: x, epochs=9, batch=2,
+                learning_rate=0.1, decay=0, model=model, seed=0, section="mixer",  # type: ignore[arg-type]
+                checkpoint=checkpoint, report_epoch=lambda record: reported.append(record.epoch),
+            )  # fmt: skip
+    assert reported == [1, 2, 3]
+    assert "epoch 3 of at most 9" in str(caught.value)
+    assert "lower `mixer.learning_rate`" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_small_network_that_diverges_stops_in_that_epoch_and_keeps_nothing(
+    tmp_path: Path,
+) -> None:
     class Vectors:
         rows = 4
 
@@ -77,11 +94,22 @@ def test_both_kinds_of_training_return_when_they_diverge(model: str, epoch: int)
 
     rng = np.random.default_rng(0)
     network = Mlp.initialise([3, 2, 2], initialisation="glorot_uniform", rng=rng)
-    with np.errstate(all="ignore"):
-        trained = train_mlp(
-            network, Vectors(), Vectors(), learning_rate=np.inf, batch=2, epochs=3,  # type: ignore[arg-type]
-            patience=2, rng=rng,
+    reported: list[int] = []
+
+    def report(record: EpochRecord) -> None:
+        reported.append(record.epoch)
+        if record.epoch == 2:
+            network.weights[0][:] = np.inf
+
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(UserError, match="the training loss is nan") as caught,
+        kept_checkpoint(tmp_path) as checkpoint,
+    ):
+        train_mlp(
+            network, Vectors(), Vectors(), learning_rate=0.1, batch=2, epochs=9,  # type: ignore[arg-type]
+            patience=9, rng=rng, report=report, checkpoint=checkpoint,
         )  # fmt: skip
-    assert trained.best_epoch == 0
-    with pytest.raises(UserError, match="the validation loss is nan"):
-        check_converged(trained.curve, 0, section="dnn")
+    assert reported == [1, 2, 3]
+    assert "epoch 3 of at most 9" in str(caught.value)
+    assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ ENVIRONMENTS = ("features", "training", "evaluation", "classification")
 LOCK_NAMES = {
     "matplotlib-base": "matplotlib",
     "pysoundfile": "soundfile",
+    "python-xxhash": "xxhash",
     "pytorch": "torch",
     "soxr-python": "soxr",
 }

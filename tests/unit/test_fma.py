@@ -202,6 +202,32 @@ def test_other_tables_are_refused(tmp_path: Path, text: str) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
+def test_a_table_that_was_cut_is_refused(tmp_path: Path, kept: float) -> None:
+    content = TRACKS.encode()
+    (tmp_path / "tracks.csv").write_bytes(content[: int(kept * len(content)) // 100 * 100 + 17])
+    with pytest.raises(UserError, match=r"the table breaks off after track \d+: "):
+        read_lists(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"x", b",", b'"'])
+def test_a_table_that_was_damaged_is_refused(tmp_path: Path, damage: bytes) -> None:
+    start = TRACKS.encode().index(b"\n4000,") + 1
+    (tmp_path / "tracks.csv").write_bytes(
+        TRACKS.encode()[:start] + damage + TRACKS.encode()[start:]
+    )
+    with pytest.raises(UserError, match=r"the table breaks off after track \d+: "):
+        read_lists(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["", "5e42", "5e42  002/002624.mp3", "\x1b[2J", "0" * 40])
+def test_a_damaged_list_of_checksums_is_refused_with_the_line(tmp_path: Path, line: str) -> None:
+    touch(tmp_path, "fma_small/002/002624.mp3")
+    (tmp_path / "fma_small/checksums").write_text(f"{'0' * 40}  002/002624.mp3\n{line}\n")
+    with pytest.raises(UserError, match="line 2 of the list of checksums is"):
+        read_checksums(tmp_path, name="fma_small")
+
+
 def test_missing_metadata_is_named_with_its_address(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match=r"no tracks\.csv[\s\S]*fma_metadata\.zip"):

@@ -482,6 +482,55 @@ def test_refresh_appends_rows_and_leaves_the_others_as_they_are(music: Path) -> 
     assert len(read_manifest(music / MANIFEST)) == 6
 
 
+def test_refresh_keeps_the_mode_of_a_manifest_and_the_link_to_it(music: Path) -> None:
+    plan(music)
+    mine = music.parent / "mine.csv"
+    (music / MANIFEST).rename(mine)
+    mine.chmod(0o664)
+    (music / MANIFEST).symlink_to(mine)
+    touch(music, "rock/new.mp3")
+    assert append_new(music, music / MANIFEST) == 1
+    assert (music / MANIFEST).readlink() == mine
+    assert mine.stat().st_mode & 0o777 == 0o664
+    assert len(read_clips(mine)) == 5
+
+
+def test_refresh_that_is_interrupted_leaves_the_manifest_as_it_was(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    plan(music)
+    before = (music / MANIFEST).read_bytes()
+    touch(music, "rock/new.mp3")
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(UserError, match="can't be written: No space left on device; it is"):
+        append_new(music, music / MANIFEST)
+    assert (music / MANIFEST).read_bytes() == before
+    assert sorted(os.listdir(music)) == [MANIFEST, "jazz", "rock"]
+
+
+def test_refresh_heeds_a_manifest_that_may_only_be_read(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: str = "r", **options: object) -> io.IOBase:
+        # To the superuser as well.
+        if path.name == MANIFEST and mode != "rb" and mode != "r":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open(path, mode, **options)  # type: ignore[call-overload, no-any-return]
+
+    plan(music)
+    before = (music / MANIFEST).read_bytes()
+    touch(music, "rock/new.mp3")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match="can't be written: Permission denied"):
+        append_new(music, music / MANIFEST)
+    assert (music / MANIFEST).read_bytes() == before
+
+
 def test_refresh_reads_the_new_files_tags(music: Path) -> None:
     plan(music)
     tag_vorbis(music / "rock", {"artist": "New"})

@@ -8,7 +8,8 @@ import io
 import os
 import re
 import shutil
-from collections import Counter
+import wave
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,26 @@ from genreflow.collections.gtzan import (
     FAULT_FILTERED_CLIPS,
     GTZAN,
     LABELS,
+    REPLICAS,
     TRACK_IDS,
     find_files,
     list_clips,
     read_artist_index,
     read_fault_filtered,
     read_lists,
+    read_originals,
+)
+from genreflow.collections.originals import (
+    MARSYAS,
+    NOT_VERIFIABLE,
+    OTHER,
+    PUBLISHED,
+    REPRODUCED,
+    au_header,
+    compare_original,
 )
 from genreflow.collections.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
+from genreflow.collections.sources import read_originals as read_source_originals
 from genreflow.errors import UserError
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.clips import Clip, labels
@@ -559,3 +572,154 @@ def test_artist_filtered_partition_tests_every_clip_of_a_known_artist_once(
 def test_index_is_found_under_the_name_that_copies_have(tmp_path: Path, gtzan_lists: Path) -> None:
     (tmp_path / "sturm_index.txt").write_bytes((gtzan_lists / "index.txt").read_bytes())
     assert len(read_artist_index(tmp_path)) == 983
+
+
+# The original files.
+
+
+def test_the_list_of_the_originals_has_every_clip_and_seven_that_are_the_same_as_another() -> None:
+    originals = read_originals()
+    assert tuple(originals) == TRACK_IDS
+    same: dict[str, list[str]] = defaultdict(list)
+    for track_id, original in originals.items():
+        assert re.fullmatch("[0-9a-f]{64}", original.sha256)
+        assert 1_320_000 < original.size_bytes < 1_352_000
+        same[original.sha256].append(track_id)
+    pairs = [tuple(ids) for ids in same.values() if len(ids) > 1]
+    assert pairs == [
+        ("disco.00098", "disco.00099"),
+        ("hiphop.00076", "hiphop.00078"),
+        ("metal.00034", "metal.00094"),
+        ("metal.00058", "rock.00016"),
+        ("pop.00054", "pop.00060"),
+        ("pop.00067", "pop.00071"),
+        ("reggae.00081", "reggae.00082"),
+    ]
+    assert {later: first for first, later in pairs} == REPLICAS == GTZAN.replicas
+    for first, later in pairs:
+        assert originals[first] == originals[later]
+
+
+def test_the_list_is_that_of_the_public_index(gtzan_lists: Path) -> None:
+    source = Path(os.environ.get("GENREFLOW_GTZAN_LISTS", gtzan_lists)) / "au_sha256.csv"
+    if not source.is_file():
+        pytest.skip("GENREFLOW_GTZAN_LISTS names no folder with au_sha256.csv")
+    assert gtzan.ORIGINALS.read_bytes() == source.read_bytes()
+
+
+SAMPLES = bytes(range(256)) * 40
+
+
+def write_wav(path: Path, *, channels: int = 1, rate: int = 22050, width: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(SAMPLES)
+    return path
+
+
+def original(annotation: bytes) -> bytes:
+    """Return an .au whose samples are those of `write_wav`."""
+    swapped = b"".join(SAMPLES[i + 1 : i + 2] + SAMPLES[i : i + 1] for i in range(0, 10240, 2))
+    return au_header(len(SAMPLES), annotation) + swapped
+
+
+def compared(path: Path, content: bytes) -> str:
+    return compare_original(
+        path, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content)
+    )
+
+
+@pytest.mark.parametrize("suffix", [".au", ".AU"])
+def test_an_au_is_the_published_file_or_is_not(tmp_path: Path, suffix: str) -> None:
+    content = original(MARSYAS)
+    path = tmp_path / f"blues.00012{suffix}"
+    path.write_bytes(content)
+    assert compared(path, content) == PUBLISHED
+    path.write_bytes(content[:-1] + b"x")
+    assert compared(path, content) == OTHER
+
+
+def test_a_header_is_one_that_audio_programs_read(tmp_path: Path) -> None:
+    import soundfile
+
+    path, wav = tmp_path / "blues.00012.au", write_wav(tmp_path / "blues.00012.wav")
+    for annotation in (b"", MARSYAS):
+        path.write_bytes(original(annotation))
+        found, rate = soundfile.read(path, dtype="int16")
+        assert rate == 22050
+        assert (found == soundfile.read(wav, dtype="int16")[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation"),
+    [
+        ("blues.00012", b"\0\0\0\0"),
+        ("blues.00012", MARSYAS),
+        ("blues.00012", b"blues.00012.au\0\0"),
+        ("metal.00095", b"rock.00095.au\0\0"),
+        ("hiphop.00081", b"hip-hop.00081.au"),
+        ("hip-hop.00081", b"./hiphop.00081.au"),
+    ],
+)
+def test_a_wav_is_known_where_a_known_header_gives_the_published_checksum(
+    tmp_path: Path, name: str, annotation: bytes
+) -> None:
+    path = write_wav(tmp_path / f"{name}.wav")
+    content = original(annotation)
+    assert compared(path, content) == REPRODUCED.format(24 + len(annotation))
+    # Another sample is another file.
+    assert compared(path, content[:-1] + b"x") == NOT_VERIFIABLE
+
+
+@pytest.mark.parametrize(
+    "change", ["annotation", "length", "stereo", "rate", "depth", "float", "cut", "empty", "name"]
+)
+def test_a_wav_of_which_nothing_is_known_is_not_verifiable_and_never_not_published(
+    tmp_path: Path, change: str
+) -> None:
+    path = write_wav(
+        tmp_path / ("nameless.wav" if change == "name" else "blues.00012.wav"),
+        channels=2 if change == "stereo" else 1,
+        rate=44100 if change == "rate" else 22050,
+        width=1 if change == "depth" else 2,
+    )
+    content = original(b"blues.00012.au\0\0")
+    if change == "annotation":
+        content = original(b"blue note 12.au\0")
+    elif change == "length":
+        content += b"more" * 100
+    elif change == "float":
+        path.write_bytes(path.read_bytes()[:20] + b"\3" + path.read_bytes()[21:])
+    elif change in ("cut", "empty"):
+        path.write_bytes(path.read_bytes()[: 5001 if change == "cut" else 0])
+    assert compared(path, content) == NOT_VERIFIABLE
+    assert "not published" not in NOT_VERIFIABLE
+
+
+@pytest.mark.parametrize("source", ["folder", "archive"])
+def test_a_folder_is_compared_clip_by_clip_and_an_archive_was_as_a_whole(
+    tmp_path: Path, source: str
+) -> None:
+    planned = {"source": "gtzan", "checksums": "0123" if source == "folder" else ""}
+    found = read_source_originals(planned)
+    assert len(found) == (1000 if source == "folder" else 0)
+
+
+def test_the_audit_names_the_replicas_whatever_their_encoding() -> None:
+    ids = ("disco.00098", "disco.00099", "metal.00058", "rock.00016", "rock.00017")
+    clips = [Clip(track_id, f"/gtzan/{track_id}.wav", track_id[:-6]) for track_id in ids]
+    roles = ("train", "test", "test", "valid", "test")
+    assignments = [
+        Assignment(0, clip.track_id, clip.label, role)
+        for clip, role in zip(clips, roles, strict=True)
+    ]
+    findings, summaries = audit_partition(assignments, clips, [], replicas=REPLICAS)
+    assert [(f.check, f.track_id, f.other) for f in findings] == [
+        ("clip", "disco.00099", "disco.00098"),
+        ("clip", "metal.00058", "rock.00016"),
+    ]
+    assert next(s for s in summaries if s.check == "clip").test_clips == 2
+    # What of a pair is not among the clips is nothing to share.
+    assert audit_partition(assignments[1:2], clips[1:2], [], replicas=REPLICAS)[0] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from genreflow.errors import UserError
 from genreflow.features.normalisation import pooled_moments
 from genreflow.features.registry import FEATURES
 from genreflow.files.store import FeatureSet, FeatureWriter
@@ -157,6 +158,36 @@ def test_streamed_vectors_are_those_kept_in_memory(modulation: FeatureSet) -> No
     assert sorted(order) == list(range(6))
     assert order != list(range(6))
     assert [int(b[1][0]) for b in shuffled] == [classes[i] for i in order]
+
+
+def test_vectors_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    values = np.ones((5, 3, 4))
+    values[2, 1, 0] = np.inf
+    path = write_modulation(tmp_path / "a.h5", {"good": np.ones((5, 3, 4)), "bad": values})
+    features = FeatureSet([path])
+    normalised = {"window_frames": WINDOW, "mean": np.zeros(5), "deviation": np.ones(5)}
+    named = "1 of 60 values of clip 'bad' are NaN or infinite"
+    with pytest.raises(UserError, match=named):
+        modulation_moments(features, ["good", "bad"], **normalised)
+    found = statistics(FeatureSet([write_modulation(tmp_path / "b.h5", {"a": np.ones((5, 3, 4))})]))
+    vectors = ClipVectors(
+        features, ["good", "bad"], [0, 1], normalise=vectors_for("tf", found, features),
+        memory_gb=1,
+    )  # fmt: skip
+    with pytest.raises(UserError, match=named):
+        next(vectors.blocks(None))
+
+
+def test_moments_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    with FeatureWriter(
+        tmp_path / "s.h5", FEATURES["stft"].layout((4, 9)), parameters={}, sample_rate=1, hop=1
+    ) as out:
+        out.append("good", np.ones((4, 9)))
+        out.append("bad", np.full((4, 9), np.nan))
+    features = FeatureSet([tmp_path / "s.h5"])
+    with pytest.raises(UserError, match="4 of 4 moments of clip 'bad' are NaN or infinite"):
+        pooled_moments(features, ["good", "bad"])
+    assert np.isfinite(pooled_moments(features, ["good"])).all()
 
 
 def test_aggregation_is_mean_and_population_variance() -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 from genreflow.collections.manifest import read_manifest
-from genreflow.collections.shards import LARGEST_SHARD, membership_digest, shard_clips
+from genreflow.collections.shards import (
+    LARGEST_SHARD,
+    MOST_SHARDS,
+    membership_digest,
+    number_of_shards,
+    shard_clips,
+)
+from genreflow.collections.sources import listed_clips
 from genreflow.errors import UserError
 from genreflow.files.clips import Clip, labels, read_clips, write_clips
 
@@ -146,6 +153,51 @@ def test_open_quote_in_the_header_is_refused(tmp_path: Path) -> None:
     assert "breaks off" in refusal(tmp_path, '"track_id,path,label\n')
 
 
+@pytest.mark.parametrize("column", ["track_id", "path", "label", "group", "split"])
+def test_two_columns_of_one_name_are_refused(tmp_path: Path, column: str) -> None:
+    header = f"track_id,path,label,group,split,mood,mood,,, {column}\n"
+    message = refusal(tmp_path, header + "a,a.mp3,rock,,,,,,,x\nb,b.mp3,rock,,,,,,,x\n")
+    assert f"2 columns `{column}`" in message
+    assert "line 1" in message
+
+
+def test_other_columns_may_have_one_name(tmp_path: Path) -> None:
+    rows = ROWS.replace("\n", ",1,2,,\n")
+    text = f"track_id,path,label,mood,mood,,\n{rows}"
+    assert labels(read_manifest(manifest(tmp_path, text))) == ["pop", "rock"]
+
+
+@pytest.mark.parametrize("planning", [True, False])
+def test_labels_that_are_most_likely_one_are_warned_of_once_at_planning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, planning: bool
+) -> None:
+    text = (
+        HEADER
+        + ROWS
+        + ROWS.replace("b,b", "f,f")
+        .replace("a,a", "e,e")
+        .replace("d,d", "h,h")
+        .replace("c,c", "g,g")
+        .replace("rock", "Rock")
+        .replace("pop", "POP")
+    )
+    source = {"source": "manifest", "manifest": manifest(tmp_path, text), "rendered": "results/m"}
+    clips = listed_clips(source, planning=planning, labels_needed=True)
+    assert labels(clips) == ["POP", "Rock", "pop", "rock"]
+    if not planning:
+        assert caplog.messages == []
+        return
+    message, missing = caplog.messages
+    assert "8 of 8 files are missing: " in missing
+    assert "'POP' (2) and 'pop' (2); 'Rock' (2) and 'rock' (2)" in message
+    assert "manifest.csv" in message
+
+
+def test_spaces_around_a_label_make_no_other_label(tmp_path: Path) -> None:
+    text = HEADER + ROWS + 'e,e.mp3," rock\u00a0"\n'
+    assert labels(read_manifest(manifest(tmp_path, text))) == ["pop", "rock"]
+
+
 def test_unknown_split_is_refused_with_the_three_known(tmp_path: Path) -> None:
     text = "track_id,path,label,split\na,a.mp3,rock,train\nb,b.mp3,rock,validation\n"
     message = refusal(tmp_path, text)
@@ -224,6 +276,10 @@ def test_shards_hold_every_clip_once_and_at_most_512() -> None:
     assert len(found) <= 256
 
 
+def test_no_collection_is_so_large_that_its_shards_have_no_place_in_a_command() -> None:
+    assert [number_of_shards(clips) for clips in (229_376, 229_377, 10**7)] == [MOST_SHARDS] * 3
+
+
 def test_adding_a_clip_changes_one_shard() -> None:
     clips = some_clips(300)
     before, after = shard_clips(clips), shard_clips([*clips, Clip("new", "/new.mp3", "genre0")])
@@ -245,6 +301,11 @@ def test_shards_do_not_depend_on_the_order_or_the_process() -> None:
 def test_pinned_number_of_shards_is_kept(pinned: int) -> None:
     for number in (10, 1000):
         assert len(shard_clips(some_clips(number), pinned)) == pinned
+
+
+def test_a_path_that_no_file_can_have_is_a_missing_file(tmp_path: Path) -> None:
+    clips = [Clip("a", f"{tmp_path}/a\0.mp3", "rock"), Clip("b", "/" + "b" * 5000, "rock")]
+    assert membership_digest(clips, files=True) == membership_digest(clips, files=False)
 
 
 def test_digest_follows_each_files_content_and_presence(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import genreflow
 import pytest
 import yaml
+from genreflow.collections.gtzan import ORIGINALS
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -71,7 +72,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     about = f"genreflow-{genreflow.__version__}.dist-info/"
     package = SCRIPTS / "genreflow"
     files = [*package.rglob("*.py"), *(package / "results" / "templates").iterdir()]
-    files.append(SCRIPTS / "snakemake_logger_plugin_genreflow" / "__init__.py")
+    files += [ORIGINALS, SCRIPTS / "snakemake_logger_plugin_genreflow" / "__init__.py"]
     assert {name for name in names if not name.startswith(about)} == {
         file.relative_to(SCRIPTS).as_posix() for file in files
     }

@@ -19,7 +19,7 @@ from genreflow.files.assignments import (
     write_assignments,
 )
 from genreflow.files.clips import Clip
-from genreflow.partitions.checks import check_partition
+from genreflow.partitions.checks import check_partition, similar_labels
 from genreflow.partitions.drawing import make_partition
 from genreflow.partitions.names import base_partition, drawn_with, number_of_folds
 from hypothesis import given, settings
@@ -35,6 +35,14 @@ def collection(each: int = 40, groups: int = 10) -> list[Clip]:
         for genre in GENRES
         for i in range(each)
     ]
+
+
+class Cached(set[str]):
+    """Stands in for caches: the clips in them, and those in quarantine, a letter each."""
+
+    def __init__(self, present: str, *, lost: str) -> None:
+        super().__init__(present)
+        self.quarantined = list(lost)
 
 
 def draw(clips: Sequence[Clip], partition_id: str, **options: Any) -> list[Assignment]:
@@ -311,11 +319,48 @@ def test_clips_in_quarantine_are_left_out_until_a_part_is_empty() -> None:
         Assignment(0, "b", "x", "train"),
         Assignment(0, "c", "y", "valid"),
     ]
-    assert [c.track_id for c in usable(assignments, {"a", "c"}, roles=["train", "valid"])] == [
-        "a", "c",
-    ]  # fmt: skip
+    found = usable(assignments, Cached("ac", lost="b"), roles=["train", "valid"])
+    assert [clip.track_id for clip in found] == ["a", "c"]
     with pytest.raises(UserError, match="every clip of the valid part is in quarantine"):
-        usable(assignments, {"a", "b"}, roles=["train", "valid"])
+        usable(assignments, Cached("ab", lost="c"), roles=["train", "valid"])
+
+
+def test_a_label_that_loses_all_its_training_clips_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    labels = {"a": "x", "b": "it's {odd}", "c": "it's {odd}", "d": "z"}
+    assignments = [Assignment(0, track_id, label, "train") for track_id, label in labels.items()]
+    assignments += [Assignment(0, "e", "y", "test")]
+    assert len(usable(assignments, Cached("acde", lost="b"), roles=["train"])) == 3
+    # A label that only tests has no training clip to lose.
+    assert usable(assignments, Cached("e", lost="abcd"), roles=["test"])
+    assert caplog.messages == []
+    for lost, named in (("bc", '"it\'s {odd}"'), ("abc", "\"it's {odd}\", 'x'")):
+        left = "".join(sorted(set("abcde") - set(lost)))
+        usable(assignments, Cached(left, lost=lost), roles=["train"])
+        assert f"every training clip of {named} is in quarantine" in caplog.messages[-1]
+        assert shortfall(assignments, lost).endswith(f"; no training clip is left of {named}")
+    assert "left" not in shortfall(assignments, "b")
+
+
+@pytest.mark.parametrize(
+    ("spellings", "shown"),
+    [
+        (["Rock", "rock"], "'Rock' (2) and 'rock' (2)"),
+        (["hip hop", "Hip  Hop", "hiphop"], "'Hip  Hop' (2) and 'hip hop' (2) and 'hiphop' (2)"),
+        (["Café", "Cafe\u0301"], r"'Cafe\u0301' (2) and 'Caf\xe9' (2)"),
+        (["STRASSE", "straße"], "'STRASSE' (2) and 'straße' (2)"),
+    ],
+)
+def test_labels_that_are_most_likely_one_are_told_in_both_spellings(
+    spellings: list[str], shown: str
+) -> None:
+    labels = [*spellings, *spellings, "jazz", "jazzy", "", ""]
+    clips = [Clip(f"t{number}", "", label) for number, label in enumerate(labels)]
+    assert similar_labels(clips) == [shown]
+    assert similar_labels(clip for clip in clips if clip.label != spellings[0]) == (
+        [] if len(spellings) == 2 else ["'Hip  Hop' (2) and 'hiphop' (2)"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,7 +369,7 @@ def test_clips_in_quarantine_are_left_out_until_a_part_is_empty() -> None:
         ([], ""),
         (["elsewhere"], ""),
         (["a"], "quarantined clips in 2 folds: 1 of 2 train, 1 of 2 test, the test clips counted "
-                "as wrong"),
+                "as wrong; no training clip is left of 'x'"),
         (["v"], "quarantined clips in 2 folds: 2 of 2 valid"),
     ],
 )  # fmt: skip

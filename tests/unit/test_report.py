@@ -61,6 +61,7 @@ def dataset() -> DatasetSection:
         name=HOSTILE,
         source="manifest",
         clips=40,
+        classes=2,
         labels=["blues", HOSTILE],
         settings=[("dnn.epochs", 2, 200)],
         statuses={"ok": 39, "quarantined": 1},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import logging
+import random
 import shutil
 import stat
 import tarfile
@@ -18,7 +20,7 @@ from genreflow.collections import download, unpacking
 from genreflow.collections.download import Patience, Remote, find_copy, retrieve, verify
 from genreflow.collections.unpacking import unpack
 from genreflow.errors import UserError
-from published_copies import Server, pack_tar, pack_zip, remote_of, serve
+from published_copies import Server, need_safe_tar, pack_tar, pack_zip, remote_of, serve
 
 PATIENCE = Patience(attempts=2, wait_s=0.01, silence_s=0.5, slowest=10_000)
 CONTENT = bytes(range(256)) * 40
@@ -315,6 +317,7 @@ def test_a_truncated_archive_is_refused_and_leaves_only_whole_files(
 
 
 def hostile_tar(path: Path, kind: str) -> None:
+    need_safe_tar()
     with tarfile.open(path, "w:gz") as archive:
         good = tarfile.TarInfo("genres/a.au")
         good.size = 1
@@ -329,6 +332,13 @@ def hostile_tar(path: Path, kind: str) -> None:
             "pipe": tarfile.FIFOTYPE,
         }.get(kind, tarfile.REGTYPE)
         bad.linkname = "/etc/passwd" if "link" in kind else ""
+        if kind == "sparse":
+            # A terabyte of nothing, as GNU tar writes a file with holes.
+            bad.pax_headers = {
+                "GNU.sparse.map": f"{10**12},0",
+                "GNU.sparse.size": str(10**12),
+                "GNU.sparse.name": "genres/b.au",
+            }
         archive.addfile(bad)
 
 
@@ -338,6 +348,7 @@ def hostile_zip(path: Path, kind: str) -> None:
         "absolute": "/tmp/b.au",
         "backslash": "genres\\..\\..\\b.au",
         "drive": "C:/b.au",
+        "escape": "genres/\x1b[2J/b.au",
     }
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("genres/a.au", b"a")
@@ -350,8 +361,8 @@ def hostile_zip(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("write", "kind"),
-    [(hostile_tar, k) for k in ("up", "absolute", "link", "hard link", "device", "pipe")]
-    + [(hostile_zip, k) for k in ("up", "absolute", "backslash", "drive", "link")],
+    [(hostile_tar, k) for k in ("up", "absolute", "link", "hard link", "device", "pipe", "sparse")]
+    + [(hostile_zip, k) for k in ("up", "absolute", "backslash", "drive", "link", "escape")],
 )
 def test_hostile_archives_are_refused(
     tmp_path: Path, write: Callable[[Path, str], None], kind: str
@@ -366,6 +377,206 @@ def test_hostile_archives_are_refused(
     outside = [path for path in tmp_path.rglob("*.au") if not path.is_relative_to(folder)]
     assert outside == []
     assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", PACKERS)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_archive_that_grows_beyond_any_sound_is_refused(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch, name: str, wanted: bool
+) -> None:
+    archive = PACKERS[name](tmp_path / name, music)
+    size = archive.stat().st_size
+    monkeypatch.setattr(unpacking, "SMALLEST_LIMIT", 1000)
+    with pytest.raises(UserError) as caught:
+        unpack(archive, tmp_path / "unpacked", wanted=lambda name: wanted and is_clip(name))
+    message = str(caught.value)
+    assert f"the archive of {size:,} bytes unpacks to 3,000," in message
+    assert f"and {10 * size:,} bytes" in message
+    assert not (tmp_path / "unpacked" / ".unpacking").exists()
+
+
+@pytest.mark.parametrize("name", PACKERS)
+def test_an_archive_of_more_entries_than_any_collection_is_refused(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    archive = PACKERS[name](tmp_path / name, music)
+    monkeypatch.setattr(unpacking, "MOST_ENTRIES", 3)
+    with pytest.raises(UserError, match="holds more than 3 files and folders"):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+
+
+def test_a_size_that_only_the_archive_claims_is_refused_before_it_is_written(
+    tmp_path: Path,
+) -> None:
+    need_safe_tar()
+    header = tarfile.TarInfo("genres/a.au")
+    header.size = 10**15
+    archive = tmp_path / "clips.tar"
+    archive.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + b"a" * 10_000)
+    with pytest.raises(UserError, match=f"unpacks to {10**15:,} or more"):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+    assert list((tmp_path / "unpacked").iterdir()) == []
+
+
+def edited_zip(path: Path, place: int, value: int) -> Path:
+    """Write a zip of one file and change two bytes of both its headers, by their place in one."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("genres/a.au", b"a" * 100)
+    content = bytearray(path.read_bytes())
+    # The directory's has a field more in front.
+    for start in (place, content.index(b"PK\1\2") + 2 + place):
+        content[start : start + 2] = value.to_bytes(2, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (6, 0x1, "encrypted, password required"),
+        (6, 0x41, "encr"),
+        (6, 0x20, "patched data"),
+        (8, 9, "compression method is not supported"),
+        (8, 97, "compression method is not supported"),
+        (8, 8, "invalid"),
+        (8, 14, "can't be read"),
+        (14, 0, "Bad CRC-32"),
+        (22, 50, "Bad CRC-32"),
+        (22, 200, "breaks off"),
+    ],
+)
+def test_a_zip_that_cannot_be_read_is_one_message(
+    tmp_path: Path, place: int, value: int, reason: str
+) -> None:
+    archive = edited_zip(tmp_path / "clips.zip", place, value)
+    with pytest.raises(UserError, match="the archive can't be read") as caught:
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+    message = str(caught.value)
+    assert reason in message
+    assert "Traceback" not in message
+    assert "without a password" in message
+    assert [p for p in (tmp_path / "unpacked").rglob("*") if p.is_file()] == []
+
+
+def test_a_zip_of_which_an_entry_hides_others_is_refused(tmp_path: Path, music: Path) -> None:
+    archive = pack_zip(tmp_path / "clips.zip", music)
+    content = bytearray(archive.read_bytes())
+    # The length of a comment on the first entry.
+    content[content.index(b"PK\1\2") + 33] = 255
+    archive.write_bytes(content)
+    with pytest.raises(UserError, match="entries of the "):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+
+
+def test_an_entry_without_a_name_is_refused(tmp_path: Path) -> None:
+    archive = edited_zip(tmp_path / "clips.zip", 26, 0)
+    with pytest.raises(UserError, match="can't be read"):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+
+
+@pytest.mark.parametrize("damage", ["checksum", "length", "cut"])
+def test_a_gzip_that_is_not_what_its_end_says_is_refused_and_leaves_nothing(
+    tmp_path: Path, music: Path, damage: str
+) -> None:
+    archive = pack_tar(tmp_path / "clips.tar.gz", music)
+    content = bytearray(archive.read_bytes())
+    content[-8 if damage == "checksum" else -4] ^= 1
+    archive.write_bytes(content[:-6] if damage == "cut" else content)
+    with pytest.raises(UserError, match="the archive can't be read"):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+    assert [p for p in (tmp_path / "unpacked").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.parametrize("damage", ["second header", "cut at a member", "cut in a header"])
+def test_a_tar_without_its_end_is_not_taken_for_whole(
+    tmp_path: Path, music: Path, damage: str
+) -> None:
+    packed = pack_tar(tmp_path / "clips.tar.gz", music)
+    content = bytearray(gzip.decompress(packed.read_bytes()))
+    with tarfile.open(packed) as archive:
+        place = archive.getmember("genres/rock/b.au").offset
+    if damage == "second header":
+        content[place + 148 : place + 156] = b"0000000\0"
+    else:
+        content = content[: place + (100 if "in" in damage else 0)]
+    broken = tmp_path / "clips.tar"
+    broken.write_bytes(content)
+    with pytest.raises(UserError, match="damaged or breaks off"):
+        unpack(broken, tmp_path / "unpacked", wanted=is_clip)
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Return an archive with a few bytes changed, often of what describes its entries, or cut."""
+    found = bytearray(content)
+    kind = rng.choice(["bytes", "cut", "block", "description", "description"])
+    if kind == "cut":
+        return content[: rng.randrange(len(content))]
+    if kind == "block":
+        place = rng.randrange(len(content))
+        found[place : place + rng.randrange(1, 64)] = rng.randbytes(rng.randrange(64))
+        return bytes(found)
+    marks = [b"PK\3\4", b"PK\1\2", b"PK\5\6"] if b"PK\1\2" in content else [b"ustar", content[:2]]
+    near = content.index(rng.choice([mark for mark in marks if mark in content]))
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        place = near + rng.randrange(64) if kind == "description" else rng.randrange(len(content))
+        found[min(place, len(content) - 1)] = rng.choice([0, 1, 128, 255, rng.randrange(256)])
+    return bytes(found)
+
+
+@pytest.mark.parametrize("number", [300, pytest.param(4000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", ["tar.gz", "tar", "stored", "deflated", "bzip2", "lzma"])
+def test_a_damaged_archive_is_refused_or_gives_the_clips_that_were_packed(
+    tmp_path: Path,
+    kind: str,
+    number: int,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("damaged archives", number)
+    caplog.set_level(logging.ERROR, logger="genreflow")
+    rng = random.Random(number)
+    clips = {"genres/a.au": rng.randbytes(2000), "genres/b.au": b"b", "genres/empty.au": b""}
+    source, archive = tmp_path / "genres", tmp_path / "archive"
+    source.mkdir()
+    for name, content in clips.items():
+        (tmp_path / name).write_bytes(content)
+    if "tar" in kind:
+        pack_tar(archive, source)
+        content = (
+            archive.read_bytes() if kind == "tar.gz" else gzip.decompress(archive.read_bytes())
+        )
+    else:
+        method = {"stored": 0, "deflated": 8, "bzip2": 12, "lzma": 14}[kind]
+        with zipfile.ZipFile(archive, "w", method) as packed:
+            for name in clips:
+                packed.write(tmp_path / name, name)
+        content = archive.read_bytes()
+    refused = 0
+    for _ in range(number):
+        archive.write_bytes(damaged(content, rng))
+        folder = tmp_path / "unpacked"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            names = unpack(archive, folder, wanted=is_clip)
+        except UserError:
+            refused += 1
+            continue
+        # Of a bare tar archive, nothing tells that a sample is another.
+        found = {name: (folder / name).read_bytes() for name in names if name in clips}
+        assert kind == "tar" or found.items() <= clips.items()
+    assert refused > number / 3
+
+
+def test_what_follows_a_tar_is_not_read_for_ever(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack_tar(tmp_path / "clips.tar.gz", music)
+    with archive.open("ab") as file:
+        file.write(gzip.compress(bytes(3_000_000)))
+    assert unpack(archive, tmp_path / "unpacked", wanted=is_clip)
+    monkeypatch.setattr(unpacking, "LONGEST_PADDING", 1_000_000)
+    with pytest.raises(UserError, match="something follows the archive's end"):
+        unpack(archive, tmp_path / "unpacked", wanted=is_clip)
 
 
 def test_a_pythons_tarfile_without_the_data_filter_is_refused(

@@ -383,7 +383,9 @@ def forest_files(folder: Path, roles: Mapping[str, tuple[str, str]], segments: C
     names = list(segments)
     data = np.stack([segments[name] for name in names])
     for network, values in (("sf", np.zeros_like(data)), ("tf", data)):
-        write_arrays(folder / f"{network}.h5", {"track_id": np.array(names), "data": values})
+        quarantined = np.array([name for name in roles if name not in names], dtype=object)
+        arrays = {"track_id": np.array(names), "data": values, "quarantined": quarantined}
+        write_arrays(folder / f"{network}.h5", arrays)
     return {
         "partition": write_partition(folder / "p.csv", roles, folds=2),
         "segments": [folder / "sf.h5", folder / "tf.h5"],
@@ -569,6 +571,7 @@ def test_an_expert_alone_is_judged_on_the_test_clips_of_the_fold(tmp_path: Path)
             "track_id": np.array(["d", "c", "b", "a"]),
             "data": np.array([[0.2, 0.8], [1.0, 0.0], [1.0, 0.0], [0.5, 0.5]], np.float32),
             "label": np.array(["x", "y"]),
+            "quarantined": np.array(["gone"]),
         },
     )
     files = {
@@ -600,6 +603,7 @@ def expert_files(folder: Path) -> list[Path]:
                 "track_id": np.array([track_id for _, (track_id, _) in order]),
                 "data": np.stack([says_x, 1 - says_x], axis=1).astype(np.float32),
                 "label": np.array(["x", "y"]),
+                "quarantined": np.array(["t19"]),
             },
         )
     return paths
@@ -634,7 +638,7 @@ def test_balanced_mixture_is_the_mean_of_the_experts(tmp_path: Path) -> None:
         write_arrays(
             tmp_path / f"{name}.h5",
             {"track_id": np.array(order), "data": np.array(data, np.float32),
-             "label": np.array(["x", "y"])},
+             "label": np.array(["x", "y"]), "quarantined": np.array([], dtype=object)},
         )  # fmt: skip
     files = {
         "partition": partition, "probabilities": [tmp_path / "one.h5", tmp_path / "two.h5"],

@@ -92,7 +92,7 @@ def test_file_describes_itself(tmp_path: Path, clips: Clips) -> None:
         assert file["data"].chunks == (1, 5, 8)
         assert file["track_id"].asstr()[:].tolist() == list(clips)
     assert attributes["format"] == "genreflow-feature"
-    assert attributes["format_version"] == 1
+    assert attributes["format_version"] == 2
     assert attributes["feature"] == "cepstrogram"
     assert json.loads(attributes["axes"]) == ["clip", "quefrency [samples]", "time [frames]"]
     assert json.loads(attributes["parameters"])["cepstrum"] == {"epsilon": 1e-4}
@@ -102,8 +102,8 @@ def test_file_describes_itself(tmp_path: Path, clips: Clips) -> None:
 
 def test_equal_content_gives_equal_bytes(tmp_path: Path, clips: Clips) -> None:
     for name in ("a", "b"):
-        write(tmp_path / f"{name}.h5", clips)
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+        write(tmp_path / name / "s.h5", clips)
+    assert (tmp_path / "a" / "s.h5").read_bytes() == (tmp_path / "b" / "s.h5").read_bytes()
 
 
 def test_shard_without_a_usable_clip_is_a_valid_file(tmp_path: Path) -> None:
@@ -201,15 +201,15 @@ def test_unreadable_file_is_the_users_error(tmp_path: Path, clips: Clips, kind: 
         FeatureFile(path)
 
 
-@pytest.mark.parametrize(("key", "value"), [("format", "other"), ("format_version", 2)])
+@pytest.mark.parametrize(("key", "value"), [("format", "other"), ("format_version", 3)])
 def test_file_of_another_version_is_the_users_error(
     tmp_path: Path, clips: Clips, key: str, value: object
 ) -> None:
     write(tmp_path / "s.h5", clips)
     with h5py.File(tmp_path / "s.h5", "a") as file:
-        file.attrs[key] = value
+        file.attrs["about"] = json.dumps(json.loads(file.attrs["about"]) | {key: value})
     with pytest.raises(
-        UserError, match=f"{value}[\\s\\S]*Expected: 'genreflow-feature', version 1"
+        UserError, match=f"{value}[\\s\\S]*Expected: 'genreflow-feature', version 2"
     ):
         FeatureFile(tmp_path / "s.h5")
 

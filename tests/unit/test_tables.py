@@ -161,6 +161,7 @@ def test_predictions_survive_being_written(tmp_path: Path) -> None:
         test,
         {"007": ClipPrediction(np.array([0.5, 0.5]), np.array([0.25, 0.75]))},
         labels=LABELS,
+        quarantined=["b"],
         experts=["x", "y"],
         seed=3,
     )

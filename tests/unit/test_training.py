@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from genreflow.errors import UserError
 from genreflow.features.normalisation import input_normaliser
 from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment
@@ -44,6 +45,7 @@ def features(tmp_path: Path) -> FeatureSet:
     ) as out:
         for i in range(12):
             out.append(f"t{i:02d}", rng.standard_normal(SHAPE) + (3 if i % 2 else -3))
+        out.leave_out("gone")
     return FeatureSet([tmp_path / "f.h5"])
 
 
@@ -163,6 +165,36 @@ def test_a_gpu_without_room_leaves_the_inputs_to_the_host(
     monkeypatch.setattr(torch.Tensor, "to", to)
     ClipInputs(features, features.track_ids, normalise=plain, memory_gb=1, device=Gpu())
     assert placed == [kept_on]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("memory_gb", [1, 1e-9])
+def test_values_of_a_clip_that_are_not_finite_are_named(
+    tmp_path: Path, value: float, memory_gb: float
+) -> None:
+    with FeatureWriter(
+        tmp_path / "f.h5", MEL.layout(SHAPE), parameters={}, sample_rate=1, hop=1
+    ) as out:
+        out.append("good", np.ones(SHAPE))
+        # All the same, as silence is, which would otherwise be normalised to zeros.
+        out.append("bad", np.full(SHAPE, value))
+    features = FeatureSet([tmp_path / "f.h5"])
+    normalise = input_normaliser("clip", {})
+    with pytest.raises(UserError) as caught:
+        ClipInputs(features, ["good", "bad"], normalise=normalise, memory_gb=memory_gb).batch(
+            np.array([0, 1])
+        )
+    assert "144 of 144 values of clip 'bad' are NaN or infinite" in str(caught.value)
+    assert "features/mel_original" in str(caught.value)
+    assert "learning_rate" not in str(caught.value)
+
+
+def test_probabilities_that_are_not_finite_are_named() -> None:
+    file = {"track_id": np.array(["a", "b"]), "data": np.array([[0.5, 0.5], [np.nan, 1]])}
+    with pytest.raises(UserError, match="1 of 2 probabilities of clip 'b'") as caught:
+        align_probabilities([file | {"data": np.ones((2, 2))}, file], ["a", "b"])
+    assert "expert 2 of 2" in str(caught.value)
+    assert align_probabilities([file], ["a"]).shape == (1, 1, 2)
 
 
 def test_rate_falls_with_the_step(features: FeatureSet) -> None:

@@ -119,6 +119,10 @@ def test_too_many_unusable_clips_stop_the_run(snakemake: Snakemake, tmp_path: Pa
     assert "8 of 8 clips (100.0%) can't be used" in outcome.output
     assert "file not found" in outcome.output
     assert not (tmp_path / "results/tables.csv").exists()
+    # Planning says so already; nothing is trained, and the list is there.
+    assert "8 of 8 files are missing: " in outcome.output.partition("Building DAG")[0]
+    assert len((tmp_path / "results/music/quarantine.csv").read_text().splitlines()) == 9
+    assert "rule compute_normalisation:" not in outcome.output
 
 
 def test_a_line_a_job_and_the_failed_one_with_its_reason_once(
@@ -135,7 +139,7 @@ def test_a_line_a_job_and_the_failed_one_with_its_reason_once(
     )  # by the job, at the end
     assert "CalledProcessError" not in outcome.output
     (end,) = (number for number, line in enumerate(lines) if line.startswith("Failed, "))
-    named = lines.index("collect_quarantine/music:")
+    named = lines.index("allow_training/music:")
     assert named > end
     assert lines[named + 1] == "    Error: 8 of 8 clips (100.0%) can't be used:"
 

@@ -251,6 +251,11 @@ def test_archive_and_folder_give_the_same_clips_without_the_network(
         found = contents(tmp_path / "results/gtzan", pattern)
         assert found == contents(gtzan_run / "results/gtzan", pattern)
     assert (tmp_path / "downloads/gtzan").exists() == (kind == "archive")
+    # An archive was compared as a whole.
+    report = pd.read_csv(tmp_path / "results/gtzan/audio_report.csv").set_index("track_id")
+    other = "not the published .au: its SHA-256 is another"
+    compared = report["note"].str.contains(other, regex=False, na=False)
+    assert compared["blues.00000"] == (kind == "folder")
 
 
 def test_changed_files_rerun_their_shard(publisher: Publisher, gtzan_run: Path) -> None:

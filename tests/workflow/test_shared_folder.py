@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ TARGET = "results/music/features/audio/000-of-001.h5"
 #: In ffmpeg's place: holds up the job at the clip that libsndfile can't read.
 FFMPEG = """#!/bin/sh
 [ "$1" != -version ] || exec echo "ffmpeg version 7"
+touch "{gate}.held"
 until [ -e "{gate}" ]; do sleep 0.05; done
 exit 1
 """
@@ -51,7 +53,9 @@ def test_second_run_is_refused_and_a_killed_one_leaves_nothing(tmp_path: Path, g
         wait_for(half_written.exists, first)
         second = run_snakemake(tmp_path, configuration, "--", "results/tables.csv")
         assert second.status != 0
-        assert "Directory cannot be locked" in second.output
+        assert f"process {first.pid} on " in second.output
+        assert ": it is running" in second.output
+        assert "--unlock" not in second.output
         assert "Traceback" not in second.output
         assert not (tmp_path / "results/music/partitions").exists()
         assert first.poll() is None
@@ -62,12 +66,47 @@ def test_second_run_is_refused_and_a_killed_one_leaves_nothing(tmp_path: Path, g
 
     # The lock of a killed run stays until somebody says that there is no run.
     gate.touch()
-    assert "cannot be locked" in run_snakemake(tmp_path, configuration, "--", TARGET).output
+    refused = run_snakemake(tmp_path, configuration, "--", TARGET).output
+    assert f"Error: the folder {tmp_path} is locked." in refused
+    assert ": it was killed\n  Hint: when no run goes on, the same command with --unlock" in refused
     assert run_snakemake(tmp_path, configuration, "--unlock").status == 0
     again = run_snakemake(tmp_path, configuration, "--", TARGET)
     assert again.status == 0, again.output[-3000:]
     assert (tmp_path / TARGET).is_file()
-    assert not list((tmp_path / "results").rglob(".*"))
+    assert not list((tmp_path / "results").rglob("*.part"))
+    assert not list((tmp_path / ".snakemake/genreflow_runs").iterdir())
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_run_that_is_ended_leaves_no_lock_and_no_half_file(
+    tmp_path: Path, gate: Path, kind: signal.Signals
+) -> None:
+    write_music(tmp_path)
+    configuration = music_configuration(shards=1)
+    run = subprocess.Popen(
+        [*snakemake_command(tmp_path, configuration), "--", TARGET],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(gate.with_name("gate.held").exists, run)
+        # As a terminal and a cluster send it.
+        os.killpg(run.pid, kind)
+        assert run.wait(60) == 1
+    finally:
+        gate.touch()
+    assert not list((tmp_path / ".snakemake").glob("locks/*"))
+    assert not list((tmp_path / ".snakemake/genreflow_runs").iterdir())
+    # The job may end a moment later.
+    for _ in range(200):
+        if not (left := list((tmp_path / "results").rglob("*.part"))):
+            break
+        time.sleep(0.05)
+    assert not left
+    again = run_snakemake(tmp_path, configuration, "--", TARGET)
+    assert again.status == 0, again.output[-3000:]
 
 
 def test_runs_that_make_different_files_go_on_side_by_side(tmp_path: Path, gate: Path) -> None:

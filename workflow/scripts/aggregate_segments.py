@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from genreflow.files.layouts import finite_clip
 from genreflow.files.models import read_model, split_normalisation
 from genreflow.files.store import FeatureSet, write_arrays
 from genreflow.jeong2016.network import mlp_from_tensors
@@ -23,13 +24,17 @@ def main(job: Job) -> None:
         normalise = vectors_for(network_name, statistics, features)
         track_ids = features.track_ids
         for track_id in track_ids:
-            vectors = normalise(features.clip(track_id))
+            vectors = normalise(finite_clip(features, track_id))
             segments.append(
                 segment_features(network, vectors, framed=network_name == "sf", **job.settings)
             )
     write_arrays(
         job.path("segments"),
-        {"track_id": np.array(track_ids), "data": np.stack(segments)},
+        {
+            "track_id": np.array(track_ids),
+            "data": np.stack(segments),
+            "quarantined": np.array(features.quarantined, dtype=object),
+        },
         axes="clip, segment, feature (means of the hidden units, then their variances)",
     )
     log.info("%d clips, %d segments each", len(segments), len(segments[0]))

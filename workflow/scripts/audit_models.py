@@ -1,4 +1,4 @@
-"""List the test clips on which a network behind a partition's systems was trained or chosen."""
+"""List the test clips on which a network was trained or chosen, and say which hardly learned."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from genreflow.files.assignments import read_assignments
 from genreflow.files.models import read_model
 from genreflow.files.records import write_records
 from genreflow.jobs.job import Job, log
+from genreflow.results.doubts import summarise_trainings, training_of
 from genreflow.results.leaks import Finding, Summary, TrainedNetwork, audit_models, summarise
 
 
 def main(job: Job) -> None:
     """Compare what the models say they were trained on with what is tested."""
     assignments = read_assignments(job.path("partition"))
-    models = [
-        TrainedNetwork(name, seed, fold, clips=read_model(path)[1]["clips"])
-        for (name, seed, fold), path in zip(job.planned["models"], job.paths("models"), strict=True)
-    ]
+    models, trainings = [], []
+    for (name, seed, fold), path in zip(job.planned["models"], job.paths("models"), strict=True):
+        tensors, description = read_model(path)
+        models.append(TrainedNetwork(name, seed, fold, clips=description["clips"]))
+        if description["architecture"]["network"] != "mlp":
+            trainings.append(training_of(name, tensors, description))
     findings = audit_models(assignments, models)
     summaries = [
         summarise(
@@ -26,9 +29,21 @@ def main(job: Job) -> None:
         )
         for system, networks in job.planned["systems"]
     ]
+    tested = sum(assignment.role == "test" for assignment in assignments)
+    summaries += [
+        summary
+        for system, networks in job.planned["systems"]
+        for summary in summarise_trainings(
+            [training for training in trainings if training.network in networks],
+            system=system,
+            test_clips=tested,
+        )
+    ]
     write_records(findings, Finding, job.path("findings"))
     write_records(summaries, Summary, job.path("summary"))
     for found in summaries:
+        detail = f" ({found.detail})" if found.detail else ""
         log.info(
-            "%s: %s, %d of %d test clips", found.system, found.verdict, found.test_clips, found.n
-        )
+            "%s: %s, %d of %d test clips%s",
+            found.system, found.verdict, found.test_clips, found.n, detail,
+        )  # fmt: skip

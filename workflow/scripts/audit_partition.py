@@ -16,6 +16,7 @@ def main(job: Job) -> None:
         read_assignments(job.path("partition")),
         read_clips(job.path("manifest")),
         read_records(job.path("duplicates"), Duplicate),
+        replicas=job.planned["replicas"],
     )
     write_records(findings, Finding, job.path("findings"))
     write_records(summaries, Summary, job.path("summary"))

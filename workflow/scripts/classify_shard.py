@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pandas as pd
 from genreflow.classifiers.classifier import Classifier
 from genreflow.features.extraction import ClipInMemory
+from genreflow.files.predictions import write_predictions
 from genreflow.files.store import FeatureFile
 from genreflow.jobs.job import Job, log
 
@@ -21,6 +22,8 @@ def main(job: Job) -> None:
             for feature, path in zip(classifier.features, job.paths("features"), strict=True)
         }
         first = next(iter(shards.values()))
+        if any(shard.track_ids != first.track_ids for shard in shards.values()):
+            raise ValueError("the caches of the shard have different clips")
         for row, track_id in enumerate(first.track_ids):
             prediction = classifier.classify(
                 {
@@ -30,5 +33,5 @@ def main(job: Job) -> None:
             )
             rows.append({"track_id": track_id, **prediction.row()})
     table = pd.DataFrame(rows, columns=None if rows else ["track_id"])
-    table.to_csv(job.path("rows"), index=False, float_format="%.6f", lineterminator="\n")
+    write_predictions(table, job.path("rows"))
     log.info("%d clips", len(rows))

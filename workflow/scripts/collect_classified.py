@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
-from genreflow.files.records import read_rows
+from genreflow.files.audio_report import read_quarantine
+from genreflow.files.predictions import write_predictions
 from genreflow.jobs.job import Job, log
 
 
@@ -11,8 +12,8 @@ def main(job: Job) -> None:
     """Write a row a clip, in the order of the track ids."""
     text = {"track_id": str, "label": str}
     parts = [pd.read_csv(path, dtype=text, keep_default_na=False) for path in job.paths("rows")]
-    lost = pd.DataFrame({"track_id": [r["track_id"] for r in read_rows(job.path("quarantine"))]})
+    lost = pd.DataFrame({"track_id": [c.track_id for c in read_quarantine(job.path("quarantine"))]})
     filled = [part for part in parts if len(part)]
     table = pd.concat([*filled, lost], ignore_index=True).sort_values("track_id")
-    table.to_csv(job.path("table"), index=False, float_format="%.6f", lineterminator="\n")
+    write_predictions(table, job.path("table"))
     log.info("%d clips, %d of them in quarantine", len(table), len(lost))

@@ -21,6 +21,7 @@ def main(job: Job) -> None:
         [a for a in assignments if a.role == "test"],
         predictions,
         labels=arrays["label"].tolist(),
+        quarantined=arrays["quarantined"],
         seed=job.wildcards["seed"],
     )
     write_predictions(table, job.path("predictions"))

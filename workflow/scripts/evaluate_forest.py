@@ -27,6 +27,8 @@ def main(job: Job) -> None:
                 forest, fold.segments[clip.track_id], classes=len(fold.labels)
             )
             predictions[clip.track_id] = ClipPrediction(clip_shares(found, decision))
-    table = tabulate_predictions(test, predictions, labels=fold.labels, seed=seed)
+    table = tabulate_predictions(
+        test, predictions, labels=fold.labels, quarantined=fold.quarantined, seed=seed
+    )
     write_predictions(table, job.path("predictions"))
     tell_right(table["true"], table["predicted"])

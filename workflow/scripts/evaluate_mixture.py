@@ -38,6 +38,7 @@ def main(job: Job) -> None:
             for row, track_id in enumerate(track_ids)
         },
         labels=labels,
+        quarantined=files[0]["quarantined"],
         experts=[] if balanced else experts,
         seed=job.wildcards["seed"],
     )

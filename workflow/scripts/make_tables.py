@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from genreflow.files.assignments import read_assignments, shortfall
+from genreflow.files.audio_report import read_quarantine
 from genreflow.files.predictions import read_predictions
-from genreflow.files.records import read_records, read_rows
+from genreflow.files.records import read_records
 from genreflow.jobs.job import Job, log
 from genreflow.results.comparisons import compare_systems
+from genreflow.results.doubts import doubt_note
 from genreflow.results.evaluation import figure_of_merit
 from genreflow.results.leaks import Summary, leak_note
 from genreflow.results.tables import (
@@ -29,16 +31,18 @@ def main(job: Job) -> None:
         for table in (read_published(job.path("published")), read_table_two(job.path("published")))
     )
     lost = {
-        dataset: {row["track_id"] for row in read_rows(path)}
+        dataset: {clip.track_id for clip in read_quarantine(path)}
         for dataset, path in zip(job.planned["datasets"], job.paths("quarantine"), strict=True)
     }
-    audits, shortfalls = {}, {}
+    audits, shortfalls, labels = {}, {}, {}
     sources = (job.paths(name) for name in ("clip_audits", "model_audits", "partitions"))
     for (dataset, name), clips, models, partition in zip(
         job.planned["audits"], *sources, strict=True
     ):
         audits[dataset, name] = read_records(clips, Summary) + read_records(models, Summary)
-        shortfalls[dataset, name] = shortfall(read_assignments(partition), lost[dataset])
+        assignments = read_assignments(partition)
+        shortfalls[dataset, name] = shortfall(assignments, lost[dataset])
+        labels[dataset, name] = sorted({assignment.label for assignment in assignments})
     results, rows = [], []
     for experiment, source, matrix in zip(
         job.planned["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
@@ -46,9 +50,11 @@ def main(job: Job) -> None:
         key = experiment["dataset"], experiment["partition"]
         result = Evaluated(
             **experiment,
+            labels=labels[key],
             predictions=read_predictions(source),
             leak=leak_note(s for s in audits[key] if s.system in ("", experiment["system"])),
             shortfall=shortfalls[key],
+            doubt=doubt_note(s for s in audits[key] if s.system == experiment["system"]),
         )
         results.append(result)
         rows += tidy_rows(result, published)

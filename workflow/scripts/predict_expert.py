@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from genreflow.files.store import write_arrays
+from genreflow.files.store import FeatureSet, write_arrays
 from genreflow.jobs.job import Job, log
 from genreflow.yi2019.models import run_model
 
@@ -13,11 +13,14 @@ def main(job: Job) -> None:
     probabilities, track_ids, description = run_model(
         job, threads=job.settings["training"]["threads"]
     )
+    with FeatureSet(job.paths("inputs")) as features:
+        quarantined = np.array(features.quarantined, dtype=object)
     write_arrays(
         job.path("probabilities"),
         {
             "track_id": np.array(track_ids),
             "data": probabilities,
+            "quarantined": quarantined,
             "label": np.array(description["labels"]),
         },
         axes="clip, class",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from genreflow.collections.originals import compare_original
 from genreflow.features.audio import (
     UnusableClip,
+    check_complete,
     decode,
     describe_versions,
     prepare_clip,
+    reading,
     verify_file,
 )
 from genreflow.files.audio_report import AudioReport, write_reports
@@ -20,7 +23,9 @@ from genreflow.jobs.job import Job, log
 
 def main(job: Job) -> None:
     """Write the usable clips to the cache and a report of every clip."""
-    audio = job.settings
+    audio = dict(job.settings)
+    # It decides which clips there are, and changes no sample.
+    max_missing = audio.pop("max_missing")
     rate, seconds = audio["sample_rate"], audio["clip_seconds"]
     [(path, layout)] = job.caches("audio").items()
     (length,) = layout.shape
@@ -38,12 +43,24 @@ def main(job: Job) -> None:
                 if clip.sha1:
                     verify_file(Path(clip.path), sha1=clip.sha1)
                 decoded = decode(Path(clip.path), seconds=seconds)
+                damage = check_complete(decoded, seconds=seconds, max_missing=max_missing)
                 samples, present = prepare_clip(
                     decoded, sample_rate=rate, length=length, resampler=audio["resampler"]
                 )
-            except UnusableClip as error:
-                log.warning("%s is set aside: %s (%s)", clip.track_id, error, clip.path)
-                reports.append(AudioReport(clip.track_id, clip.path, "quarantined", str(error)))
+                compared = ""
+                if clip.original_sha256:
+                    with reading(Path(clip.path)):
+                        compared = compare_original(
+                            Path(clip.path),
+                            sha256=clip.original_sha256,
+                            size_bytes=clip.original_bytes,
+                        )
+            except (UnusableClip, MemoryError) as error:
+                known = isinstance(error, UnusableClip)
+                reason = str(error) if known else "it needs more memory than there is"
+                out.leave_out(clip.track_id)
+                log.warning("%s is set aside: %s (%s)", clip.track_id, reason, clip.path)
+                reports.append(AudioReport(clip.track_id, clip.path, "quarantined", reason))
                 continue
             status, note = "ok", ""
             if not samples.any():
@@ -51,6 +68,9 @@ def main(job: Job) -> None:
             elif present < length:
                 status, note = "padded", f"{present / rate:.3f} s of {seconds:g} s"
                 log.warning("%s is short and padded: %s", clip.track_id, note)
+            if damage:
+                log.warning("%s is damaged: %s", clip.track_id, damage)
+            note = "; ".join(filter(None, (note, damage, compared)))
             reports.append(
                 AudioReport(
                     clip.track_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -20,10 +21,18 @@ def main(job: Job) -> None:
     folder = job.path("audio")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for clip in clips:
-        samples = synthesise_clip(planted[clip.track_id], sample_rate=rate, seconds=demo["seconds"])
-        soundfile.write(part / Path(clip.path).name, samples, rate)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        part.mkdir(parents=True)
+        for clip in clips:
+            samples = synthesise_clip(
+                planted[clip.track_id], sample_rate=rate, seconds=demo["seconds"]
+            )
+            # libsndfile does not say why a file can't be written.
+            content = io.BytesIO()
+            soundfile.write(content, samples, rate, format="FLAC")
+            (part / Path(clip.path).name).write_bytes(content.getvalue())
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     log.info("%d clips rendered", len(clips))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genreflow.classifiers.card import Evaluation, model_card
 from genreflow.files.assignments import read_assignments
+from genreflow.files.atomic import write_whole
 from genreflow.files.models import read_model
 from genreflow.files.predictions import read_predictions
 from genreflow.files.records import read_records
@@ -31,5 +32,5 @@ def main(job: Job) -> None:
         partition=facts["partition"],
         source=facts["source"],
     )
-    job.path("card").write_text(text, encoding="utf-8")
+    write_whole(job.path("card"), text.encode())
     log.info("%d experiments", len(evaluations))

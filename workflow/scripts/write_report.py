@@ -7,6 +7,7 @@ from pathlib import Path
 
 from genreflow import __version__
 from genreflow.files.assignments import read_assignments
+from genreflow.files.atomic import write_whole
 from genreflow.files.audio_report import read_reports
 from genreflow.files.predictions import read_predictions
 from genreflow.jobs.job import Job, log
@@ -80,7 +81,7 @@ def main(job: Job) -> None:
             )
         )
     html = render_report(datasets, experiments, versions=package_versions(__version__))
-    job.path("report").write_text(html, encoding="utf-8")
+    write_whole(job.path("report"), html.encode())
     log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
 
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from genreflow import __version__, load, read_features
 from genreflow.classifiers.folder import read_folder
-from genreflow.errors import UserError
-from genreflow.files.atomic import write_whole
+from genreflow.errors import UserError, printable
+from genreflow.files.atomic import explain_fault, write_whole
 
 if TYPE_CHECKING:
     from genreflow.classifiers.classifier import Classifier, Prediction
@@ -83,6 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if not (fault := explain_fault(error)):
+            raise
+        print(f"Error: {fault}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; what was done is written.", file=sys.stderr)
         return INTERRUPTED
@@ -110,7 +115,7 @@ def _predict(options: argparse.Namespace) -> int:
         if options.json:
             _write_text(options.json, _as_json(found, bad))
     for path, reason in bad.items():
-        print(f"{path}: left out: {reason}", file=sys.stderr)
+        print(printable(f"{path}: left out: {reason}"), file=sys.stderr)
     if bad:
         print(f"{len(bad)} of {len(files)} files were left out.", file=sys.stderr)
     return FILES_LEFT_OUT if bad else 0

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """Return a text without what would act on a terminal instead of being shown.
+
+    Line ends stay.  Escape sequences, marks that reverse the writing and bytes that are no UTF-8
+    are written as Python escapes them: names of files may hold any.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 class UserError(Exception):
     """A mistake in the user's input: what was found, where, what was expected, what to do.
 
@@ -23,4 +32,4 @@ class UserError(Exception):
         lines += [f"  Where: {where}"] if where else []
         lines += [f"  Expected: {expected}"] if expected else []
         lines += [f"  Hint: {hint}"] if hint else []
-        super().__init__("\n".join(lines))
+        super().__init__(printable("\n".join(lines)))

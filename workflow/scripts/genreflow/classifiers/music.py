@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genreflow.choices import MAX_MISSING
 from genreflow.errors import UserError
 from genreflow.features.audio import (
     Decoded,
     Samples,
     UnusableClip,
+    check_complete,
     cut_clips,
     decode_clips,
     prepare_clip,
@@ -46,6 +48,7 @@ def prepared_clips(
     named = isinstance(music, str | PathLike)
     try:
         for decoded in _decoded(music, sample_rate, seconds):
+            check_complete(decoded, seconds=seconds, max_missing=MAX_MISSING)
             samples, present = prepare_clip(
                 decoded,
                 sample_rate=rate,

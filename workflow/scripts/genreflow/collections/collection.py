@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from genreflow.collections.download import Remote
 from genreflow.errors import UserError
@@ -35,6 +36,13 @@ class Unpacked:
     path: str
     size_bytes: int
     modified_ns: int
+
+
+class Original(NamedTuple):
+    """What is known of a clip's published file where copies may have another header."""
+
+    sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,10 @@ class Collection:
         Returns the annotations that a folder of list files, or one of them, holds.
     read_checksums
         Returns the SHA-1 of the clips' files by track id, as far as a folder tells.
+    read_originals
+        Returns what is known of the clips' published files by track id, in any folder.
+    replicas
+        Of clips whose published files are the same: each one's first.
     """
 
     name: str
@@ -92,6 +104,8 @@ class Collection:
     list_clips: Callable[[Path, Sequence[Annotation]], list[Clip]]
     read_lists: Callable[[Path], list[Annotation]]
     read_checksums: Callable[[Path], dict[str, str]] = lambda folder: {}
+    read_originals: Callable[[], Mapping[str, Original]] = dict
+    replicas: Mapping[str, str] = field(default_factory=dict)
     known_bad: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     without_group: int = 0

@@ -64,6 +64,8 @@ CITATIONS: Final = (
 _TRACKS: Final = "tracks.csv"
 _CHECKSUMS: Final = "checksums"
 _SPLITS: Final = {"training": "train", "validation": "valid", "test": "test"}
+#: As sha1sum writes it.
+_CHECKSUM: Final = re.compile(r"([0-9a-fA-F]{40}) [ *]?(\S.*)")
 _FOLDER_NAME: Final = re.compile(r"[0-9]{3}")
 _AUDIO_NAME: Final = re.compile(r"([0-9]{6})\.mp3")
 #: Columns of tracks.csv by their names in its first two rows.
@@ -147,13 +149,26 @@ def read_checksums(folder: Path, *, name: str) -> dict[str, str]:
     ----------
     folder, name
         As of `find_files`.
+
+    Raises
+    ------
+    UserError
+        The list is damaged.
     """
     path = _collection_folder(folder, name) / _CHECKSUMS
     if not path.is_file():
         return {}
-    # As sha1sum writes it: "5e421474f0cbcf35648753fe1fd3cc22788d1bbe  002/002624.mp3".
-    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    return {PurePosixPath(file).stem: digest.lower() for digest, file in lines}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [_CHECKSUM.fullmatch(line.rstrip()) for line in lines]
+    if None in found:
+        number = found.index(None)
+        raise UserError(
+            f"line {number + 1} of the list of checksums is {lines[number]!r:.80}.",
+            where=str(path),
+            expected="lines such as 5e421474f0cbcf35648753fe1fd3cc22788d1bbe  002/002624.mp3",
+            hint="unpack the archive again, or delete this list, and nothing is compared with it.",
+        )
+    return {PurePosixPath(match[2]).stem: match[1].lower() for match in found if match}
 
 
 def read_lists(place: Path) -> list[Annotation]:
@@ -167,10 +182,10 @@ def read_lists(place: Path) -> list[Annotation]:
     Raises
     ------
     UserError
-        The archive is not the published one, or the table is missing or is none.
+        The archive is not the published one, or the table is missing, cut, damaged or is none.
     """
     with _open_tracks(place) as file:
-        return list(_annotations(csv.reader(file), str(place)))
+        return list(_annotations(csv.reader(file, strict=True), str(place)))
 
 
 @contextmanager
@@ -206,23 +221,43 @@ def _annotations(rows: Iterator[list[str]], where: str) -> Iterator[Annotation]:
         places = {field: header.index(column) for field, column in _COLUMNS.items()}
         if names[0] != "track_id":
             raise ValueError(f"{names[0]!r} for the index")
-    except (StopIteration, ValueError) as error:
+    except (StopIteration, ValueError, csv.Error) as error:
         raise UserError(
             f"the table's three header rows are not those of FMA: {error}.",
             where=where,
             expected="columns such as (track, genre_top), and track_id in the third row",
         ) from None
-    for row in rows:
+    for number, row in _whole_rows(rows, len(names), where):
         value = {field: row[index].strip() for field, index in places.items()}
         artist = f"{value['artist_name']} ({value['artist_id']})" if value["artist_id"] else ""
         yield Annotation(
-            track_id=f"{int(row[0]):06d}",
+            track_id=f"{number:06d}",
             label=value["label"],
             # Two artists may have one name.
             group=" ".join(artist.split()),
             split=_SPLITS.get(value["split"], ""),
             subset=value["subset"],
         )
+
+
+def _whole_rows(
+    rows: Iterator[list[str]], columns: int, where: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row of the table with its number, refusing a table that is cut or damaged."""
+    last = "its header"
+    try:
+        for row in rows:
+            if len(row) != columns:
+                raise ValueError(f"a row has {len(row)} values")
+            yield int(row[0]), row
+            last = f"track {row[0]}"
+    except (ValueError, csv.Error) as error:
+        raise UserError(
+            f"the table breaks off after {last}: {error}.",
+            where=where,
+            expected=f"rows of {columns} values, a number first",
+            hint=f"get {FMA_METADATA.name} again.",
+        ) from None
 
 
 def _collection_folder(folder: Path, name: str) -> Path:

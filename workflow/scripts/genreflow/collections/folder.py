@@ -22,6 +22,7 @@ from pathlib import Path
 
 from genreflow.collections.manifest import read_manifest
 from genreflow.errors import UserError
+from genreflow.files.atomic import write_whole
 from genreflow.files.clips import Clip, labels, write_clips
 from genreflow.jobs.job import log
 from genreflow.partitions.checks import check_labels
@@ -197,7 +198,7 @@ def append_new(folder: Path, path: Path) -> int:
     Raises
     ------
     UserError
-        As `folder_clips`.
+        As `folder_clips`, or the manifest can't be written; it is as it was then.
     """
     listed = read_manifest(path, labels_needed=False)
     labelled = any(clip.label for clip in listed)
@@ -206,15 +207,25 @@ def append_new(folder: Path, path: Path) -> int:
     clips = _with_artists(folder, _clips(folder, files, taken, labelled=labelled))
     if not path.parent.samefile(folder):
         clips = _absolute(folder, clips)
-    text = path.read_bytes().decode("utf-8-sig")
+    content = path.read_bytes()
+    text = content.decode("utf-8-sig")
     # The columns may be others by now, and in another order.
     header = [name.strip() for name in next(csv.reader(io.StringIO(text, newline="")))]
     rows = io.StringIO()
     newline = "\r\n" if "\r\n" in text else "\n"
     writer = csv.DictWriter(rows, header, extrasaction="ignore", lineterminator=newline)
     writer.writerows(vars(clip) for clip in clips)
-    with path.open("a", newline="", encoding="utf-8") as handle:
-        handle.write(("" if text.endswith("\n") else newline) + rows.getvalue())
+    added = ("" if text.endswith("\n") else newline) + rows.getvalue()
+    try:
+        # A manifest that its owner made read-only stays as it is, which a new name would not heed.
+        path.open("r+b").close()
+        # Where a link leads, so that it stays one.
+        write_whole(path.resolve(), content + added.encode())
+    except OSError as error:
+        raise UserError(
+            f"the manifest can't be written: {error.strerror or error}; it is as it was.",
+            where=str(path),
+        ) from None
     return len(clips)
 
 

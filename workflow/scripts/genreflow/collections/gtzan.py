@@ -7,6 +7,7 @@ where each clip is, its part in the fault-filtered lists (Kereliuk et al. 2015),
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections import Counter
@@ -14,7 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from genreflow.collections.collection import Annotation, Collection, one_file_a_clip
+from genreflow.collections.collection import (
+    Annotation,
+    Collection,
+    Original,
+    one_file_a_clip,
+)
 from genreflow.collections.download import Remote, find_copy, verify
 from genreflow.collections.remotes import FAULT_FILTERED, GTZAN_ARCHIVE, GTZAN_ARTISTS
 from genreflow.errors import UserError
@@ -43,6 +49,18 @@ CITATIONS: Final = {
     "research in music information retrieval, Journal of New Music Research 43(2), 147-172, 2014",
 }
 
+#: Size and SHA-256 of the 1 000 original files.
+ORIGINALS: Final = Path(__file__).with_name("gtzan_au_sha256.csv")
+#: Clips that are byte by byte the same file as another one, which is named.
+REPLICAS: Final = {
+    "disco.00099": "disco.00098",
+    "hiphop.00078": "hiphop.00076",
+    "metal.00094": "metal.00034",
+    "pop.00060": "pop.00054",
+    "pop.00071": "pop.00067",
+    "reggae.00082": "reggae.00081",
+    "rock.00016": "metal.00058",
+}
 #: Clips that the fault-filtered lists name, by role.
 FAULT_FILTERED_CLIPS: Final = {"train": 443, "valid": 197, "test": 290}
 # The archive unpacks to `genres`; the re-hosted copy has `genres_original`.
@@ -109,6 +127,15 @@ def list_clips(folder: Path, annotations: Sequence[Annotation]) -> list[Clip]:
         path = str(files.get(track_id, expected))
         clips.append(Clip(track_id, path, label, annotation.group, annotation.split))
     return clips
+
+
+def read_originals() -> dict[str, Original]:
+    """Return size and SHA-256 of each clip's original file, the `.au` of the published archive."""
+    with ORIGINALS.open(newline="", encoding="utf-8") as file:
+        return {
+            row["track_id"]: Original(row["sha256"], int(row["bytes"]))
+            for row in csv.DictReader(file)
+        }
 
 
 def read_lists(folder: Path) -> list[Annotation]:
@@ -268,6 +295,8 @@ GTZAN: Final = Collection(
     find_files=find_files,
     list_clips=list_clips,
     read_lists=read_lists,
+    read_originals=read_originals,
+    replicas=REPLICAS,
     known_bad=BAD_CLIPS,
     refused={
         "split": "the fault-filtered lists leave 70 of the 1 000 clips out. "

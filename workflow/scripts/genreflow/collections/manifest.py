@@ -26,8 +26,8 @@ def read_manifest(path: Path, *, labels_needed: bool = True) -> list[Clip]:
     Raises
     ------
     UserError
-        The file is missing or is no CSV with the columns ``track_id,path,label``; a track id
-        occurs twice; a value is empty; a split is none of train, valid, test; or there are
+        The file is missing or is no CSV with the columns ``track_id,path,label``, each once; a
+        track id occurs twice; a value is empty; a split is none of train, valid, test; or there are
         fewer than two labels or a label with one clip.  Where labels are not needed, none of this
         is asked of them.
     """
@@ -65,6 +65,13 @@ def read_manifest(path: Path, *, labels_needed: bool = True) -> list[Clip]:
                     if close and len(header) > 1
                     else "separate the columns by commas.",
                 )
+        doubled = [column for column in COLUMNS if header.count(column) > 1]
+        if doubled:
+            raise UserError(
+                f"the manifest has {header.count(doubled[0])} columns `{doubled[0]}`.",
+                where=f"{path}, line 1: {','.join(header)}",
+                hint="rename those that are not meant.",
+            )
         reader.fieldnames = header
         for row in reader:
             values = {name: (row.get(name) or "").strip() for name in COLUMNS}

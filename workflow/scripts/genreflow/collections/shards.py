@@ -11,6 +11,9 @@ from contextlib import suppress
 from genreflow.files.clips import Clip
 
 LARGEST_SHARD = 512
+#: A command names every shard, and Linux gives it 131 072 bytes: with two features and the longest
+#: name of a dataset, 512 shards take 115 000.
+MOST_SHARDS = 512
 
 
 def number_of_shards(clips: int) -> int:
@@ -18,10 +21,10 @@ def number_of_shards(clips: int) -> int:
 
     About 100 clips a shard, so that the start of a job takes a small part of its time; more in
     large collections so that there are at most a few hundred shards, and few enough for none to
-    have more than 512.
+    have more than 512, unless there are 512 shards already.
     """
     number = 1
-    while clips > min(max(128, -(-clips // 64)), 448) * number:
+    while number < MOST_SHARDS and clips > min(max(128, -(-clips // 64)), 448) * number:
         number *= 2
     return number
 
@@ -50,7 +53,8 @@ def shard_clips(clips: Sequence[Clip], pinned: int | None = None) -> dict[str, l
         }
         for clip in clips:
             shards[shard_of(clip.track_id, number)].append(clip)
-        if pinned or max(map(len, shards.values())) <= LARGEST_SHARD:
+        enough = pinned or number == MOST_SHARDS
+        if enough or max(map(len, shards.values())) <= LARGEST_SHARD:
             return shards
         number *= 2
 
@@ -64,7 +68,8 @@ def membership_digest(clips: Iterable[Clip], *, files: bool) -> str:
     for clip in clips:
         state: list[int] = []
         if files:
-            with suppress(OSError):
+            # A ValueError where the path holds a NUL.
+            with suppress(OSError, ValueError):
                 status = os.stat(clip.path)
                 state = [status.st_size, status.st_mtime_ns]
         digest.update(json.dumps([clip.track_id, clip.path, *state]).encode() + b"\n")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genreflow.collections.collection import Annotation, Collection
+from genreflow.collections.collection import Annotation, Collection, Original
 from genreflow.collections.fma import FMA
 from genreflow.collections.folder import MANIFEST, folder_clips
 from genreflow.collections.gtzan import GTZAN
 from genreflow.collections.manifest import read_manifest
 from genreflow.collections.shards import shard_clips
+from genreflow.errors import UserError
 from genreflow.features.synthesis import clip_table
 from genreflow.files.clips import Clip
 from genreflow.files.records import read_records
+from genreflow.jobs.job import log
+from genreflow.partitions.checks import similar_labels
 
 COLLECTIONS: dict[str, Collection] = {GTZAN.name: GTZAN, **FMA}
 
@@ -47,6 +51,12 @@ def read_checksums(source: Mapping[str, Any]) -> dict[str, str]:
     return collection.read_checksums(Path(source["folder"]))
 
 
+def read_originals(source: Mapping[str, Any]) -> Mapping[str, Original]:
+    """Return what is known of the published files by track id, for a copy that isn't an archive."""
+    collection = COLLECTIONS.get(source["source"])
+    return collection.read_originals() if collection and source["checksums"] else {}
+
+
 def listed_clips(
     source: Mapping[str, Any], *, planning: bool, labels_needed: bool = False
 ) -> list[Clip]:
@@ -68,16 +78,18 @@ def listed_clips(
     """
     rendered = source["rendered"]
     if source["source"] == "manifest":
-        return read_manifest(Path(source["manifest"]), labels_needed=labels_needed)
+        clips = read_manifest(Path(source["manifest"]), labels_needed=labels_needed)
+        return _warned(clips, source["manifest"]) if planning else clips
     if source["source"] == "folder":
         fallback = Path(rendered).with_name(MANIFEST)
-        return folder_clips(
+        clips = folder_clips(
             Path(source["folder"]),
             fallback=fallback,
             planning=planning,
             labelled=source["labels"] == "folders",
             labels_needed=labels_needed,
         )
+        return _warned(clips, source["folder"]) if planning else clips
     planted = clip_table(seeds=source["seeds"], artists=source["artists"])
     clips = [Clip(p.track_id, "", p.label, p.group, p.split) for p in planted]
     placed = [
@@ -86,3 +98,28 @@ def listed_clips(
         for c in members
     ]
     return sorted(placed, key=lambda clip: clip.track_id)
+
+
+def _warned(clips: list[Clip], where: str) -> list[Clip]:
+    """Return the clips, after a warning of labels that are most likely one and of missing files."""
+    if alike := similar_labels(clips):
+        warning = UserError(
+            "labels that differ only in capitals, spaces or the form of a letter count as "
+            f"different: {_some(alike)}.",
+            where=where,
+            hint="if they are one label, give its clips one spelling.",
+        )
+        log.warning("%s", warning)
+    if missing := [clip.path for clip in clips if not os.path.exists(clip.path)]:
+        warning = UserError(
+            f"{len(missing)} of {len(clips)} files are missing: {_some(missing)}.",
+            where=where,
+            hint="they are put in quarantine; where that is more than audio.max_quarantined, the "
+            "run stops before it trains.",
+        )
+        log.warning("%s", warning)
+    return clips
+
+
+def _some(names: Sequence[str]) -> str:
+    return "; ".join(names[:5]) + (f"; and {len(names) - 5} more" if len(names) > 5 else "")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from genreflow.files.layouts import check_finite
+
 if TYPE_CHECKING:
     from genreflow.choices import Normalisation
     from genreflow.files.store import FeatureSet
@@ -32,6 +34,12 @@ def pooled_moments(features: FeatureSet, track_ids: Iterable[str]) -> tuple[Arra
     number = 0
     for track_id in sorted(track_ids):
         clip_sum, clip_squares, count = features.moments(track_id)
+        for moment in (clip_sum, clip_squares):
+            check_finite(
+                moment,
+                of=f"moments of clip {track_id!r}",
+                where=f"features/{features.attributes['feature']}",
+            )
         total, squares, number = total + clip_sum, squares + clip_squares, number + count
     mean = total / number
     variance = np.maximum(squares / number - mean**2, 0)

@@ -167,7 +167,7 @@ def feature_parameters(settings: Settings) -> dict[str, dict[str, Any]]:
         for section in sections
     }
     # What a run does with unusable clips shapes none.
-    del found["audio"]["max_quarantined"]
+    del found["audio"]["max_missing"], found["audio"]["max_quarantined"]
     return found
 
 

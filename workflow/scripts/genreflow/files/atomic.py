@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
+
+from genreflow.errors import UserError
+
+_ROOM = "make room; then start the same command again: what is done is kept."
+_RIGHTS = "ask for the right to write there, or work in a folder of your own."
+_IN_THE_WAY = "move away what is in the way, and start the same command again."
+#: What the system's refusals mean, and what to do.
+FAULTS = {
+    errno.ENOSPC: ("there is no room left on the disk.", _ROOM),
+    errno.EDQUOT: ("your share of the disk is used up (quota).", _ROOM),
+    errno.EFBIG: (
+        "the file is larger than the system allows.",
+        "`ulimit -f` shows the limit, and a file system may have one of its own.",
+    ),
+    errno.EROFS: ("the disk is read-only.", _RIGHTS),
+    errno.EACCES: ("there is no permission.", _RIGHTS),
+    errno.EPERM: ("there is no permission.", _RIGHTS),
+    errno.ENOTDIR: ("there is a file where a folder should be.", _IN_THE_WAY),
+    errno.EEXIST: ("there is a file where a folder should be.", _IN_THE_WAY),
+    errno.EISDIR: ("there is a folder where a file should be.", _IN_THE_WAY),
+    errno.EIO: (
+        "the disk fails to read or to write.",
+        "look after the disk, or the connection to it, before you start again.",
+    ),
+}
 
 
 def temporary_name(path: Path) -> Path:
@@ -16,10 +46,49 @@ def temporary_name(path: Path) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, under its name only when it is whole."""
+    """Write a file, under its name only when it is whole; one that is replaced keeps its mode."""
     temporary = temporary_name(path)
     try:
         temporary.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written; it may be missing.
+
+    Raises
+    ------
+    UserError
+        It is something else, or closed to this user.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except OSError as error:
+        raise explain_fault(error) or error from None
+
+
+def explain_fault(error: Exception, written: Iterable[Path] = ()) -> UserError | None:
+    """Return in a person's words why a file can't be written or read; None for other errors.
+
+    Parameters
+    ----------
+    error
+        The system's own, or one of HDF5 or safetensors, which have the system's number in the text.
+    written
+        The files of which it may be, where the error names none.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (text := re.search(r"(?:errno =|os error) (\d+)", str(error))):
+        number = int(text[1])
+    if number not in FAULTS:
+        return None
+    found, hint = FAULTS[number]
+    name = error.filename if isinstance(error, OSError) else None
+    places = [os.fsdecode(name)] if isinstance(name, str | bytes) else map(str, written)
+    return UserError(found, where=", ".join(places), hint=hint)

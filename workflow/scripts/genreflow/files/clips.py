@@ -24,12 +24,15 @@ class Clip:
 class ShardClip:
     """A clip of a shard: what its samples depend on, and nothing else.
 
-    ``sha1`` is that of the published file, or empty where there is none to compare with.
+    ``sha1`` is that of the published file, or empty where there is none to compare with.  The
+    others are of an original that the file may be, or may be a copy of with another header.
     """
 
     track_id: str
     path: str
     sha1: str = ""
+    original_sha256: str = ""
+    original_bytes: int = 0
 
 
 def labels(clips: Iterable[Clip]) -> list[str]:

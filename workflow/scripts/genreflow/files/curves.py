@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +24,13 @@ class EpochRecord:
     valid_accuracy: float
 
 
-def check_converged(curve: Sequence[EpochRecord], best_epoch: int, *, section: str) -> None:
-    """Refuse a training whose chosen epoch has no finite validation loss.
+def check_converging(record: EpochRecord, *, epochs: int, section: str) -> None:
+    """Refuse to go on with a training after an epoch whose losses are not both finite.
 
     Parameters
     ----------
-    best_epoch
-        From 1; 0 where every loss was NaN, so that none was the lowest.
+    epochs
+        The most that would follow.
     section
         Where the configuration has its learning rate.
 
@@ -39,13 +39,13 @@ def check_converged(curve: Sequence[EpochRecord], best_epoch: int, *, section: s
     UserError
         The training diverged.
     """
-    loss = curve[best_epoch - 1].valid_loss
-    if not math.isfinite(loss):
-        raise UserError(
-            f"the training diverged: the validation loss is {loss}.",
-            where=f"epoch {best_epoch or len(curve)} of {len(curve)}",
-            hint=f"lower `{section}.learning_rate`.",
-        )
+    for part, loss in (("training", record.train_loss), ("validation", record.valid_loss)):
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the training diverged: the {part} loss is {loss}. Nothing of it is kept.",
+                where=f"epoch {record.epoch} of at most {epochs}",
+                hint=f"lower `{section}.learning_rate`.",
+            )
 
 
 def write_curve(records: Iterable[EpochRecord], path: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from genreflow.errors import UserError
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -56,6 +58,25 @@ def as_stored(layout: Layout, values: npt.NDArray[np.floating]) -> npt.NDArray[A
     return values.astype(layout.dtype, copy=False)
 
 
+def check_finite(values: npt.NDArray[np.floating], *, of: str, where: str) -> None:
+    """Refuse what a network would turn into weights that are no numbers.
+
+    Raises
+    ------
+    UserError
+        A value is NaN or infinite.
+    """
+    import numpy as np
+
+    bad = values.size - np.count_nonzero(np.isfinite(values))
+    if bad:
+        raise UserError(
+            f"{bad} of {values.size} {of} are NaN or infinite.",
+            where=where,
+            hint="delete these files and run again; if they come out the same, please report it.",
+        )
+
+
 class Clips(Protocol):
     """The clips of a feature: those of caches (`files.store`) or in memory (`extraction`)."""
 
@@ -73,3 +94,11 @@ class Clips(Protocol):
 
     def clip(self, track_id: str) -> npt.NDArray[Any]:
         """Return the values of a clip as a cache holds them."""
+
+
+def finite_clip(clips: Clips, track_id: str) -> npt.NDArray[Any]:
+    """Return the values of a clip, or refuse them as `check_finite`."""
+    values = clips.clip(track_id)
+    feature = clips.attributes.get("feature", "")
+    check_finite(values, of=f"values of clip {track_id!r}", where=f"features/{feature}")
+    return values

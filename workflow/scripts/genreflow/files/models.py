@@ -64,7 +64,7 @@ def read_model(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            description = json.loads((file.metadata() or {}).get("genreflow", "{}"))
+            description = dict(json.loads((file.metadata() or {}).get("genreflow", "{}")))
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except Exception as error:  # safetensors has an exception type of its own a version
         raise UserError(f"the model can't be read: {error}.", where=str(path)) from None

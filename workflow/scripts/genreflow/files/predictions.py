@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from genreflow.files.assignments import Assignment
+from genreflow.errors import UserError
+from genreflow.files.assignments import Assignment, check_present
+from genreflow.files.atomic import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,16 +34,24 @@ def tabulate_predictions(
     predictions: Mapping[str, ClipPrediction],
     *,
     labels: Sequence[str],
+    quarantined: Iterable[str],
     experts: Sequence[str] = (),
     seed: int,
 ) -> pd.DataFrame:
     """Return the rows of one fold in the order of the track ids.
 
-    A test clip without a prediction (a quarantined one) stays in with an empty one, so that it
-    counts as wrong.  The label of the highest probability is predicted, the first of equals.
+    A quarantined test clip stays in with an empty prediction, so that it counts as wrong.  The
+    label of the highest probability is predicted, the first of equals.
+
+    Raises
+    ------
+    UserError
+        A test clip has no prediction and is not in quarantine, or one that is no number.
     """
     import pandas as pd
 
+    test = list(test)
+    check_present(test, predictions, quarantined)
     rows = []
     for clip in sorted(test, key=lambda assignment: assignment.track_id):
         row: dict[str, Any] = {"seed": seed, "fold": clip.fold, "track_id": clip.track_id}
@@ -50,6 +60,8 @@ def tabulate_predictions(
         row |= dict.fromkeys([WEIGHT + expert for expert in experts], np.nan)
         found = predictions.get(clip.track_id)
         if found is not None:
+            if not np.isfinite(found.probabilities).all():
+                raise UserError(f"the probabilities of {clip.track_id!r} are not finite.")
             row["predicted"] = labels[int(np.argmax(found.probabilities))]
             row |= {
                 PROBABILITY + k: float(p) for k, p in zip(labels, found.probabilities, strict=True)
@@ -62,7 +74,8 @@ def tabulate_predictions(
 
 def write_predictions(table: pd.DataFrame, path: Path) -> None:
     """Write predictions; six decimals are enough and the same on every platform."""
-    table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    text = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    write_whole(path, text.encode())
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+
+from genreflow.files.atomic import write_whole
 
 Record = TypeVar("Record")
 
@@ -19,11 +22,12 @@ def write_records(records: Iterable[Any], kind: type[Any], path: Path) -> None:
     kind
         The dataclass; its fields are the columns, in their order.
     """
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        names = [field.name for field in fields(kind)]
-        writer = csv.DictWriter(handle, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(record) for record in records)
+    text = io.StringIO(newline="")
+    names = [field.name for field in fields(kind)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in records)
+    write_whole(path, text.getvalue().encode())
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

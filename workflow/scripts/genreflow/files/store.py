@@ -1,10 +1,15 @@
-"""The HDF5 feature cache: one file a shard, one chunk a clip (docs/format.md)."""
+"""The HDF5 feature cache: one file a shard, one chunk a clip (docs/format.md).
+
+Every clip has a digest of its id and values and one of its moments, which are checked when they are
+read, and the file has one of everything else, which is checked when it is opened.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,11 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from genreflow.errors import UserError
-from genreflow.files.atomic import temporary_name
+from genreflow.files.atomic import temporary_name, write_whole
+from genreflow.files.integrity import AGAIN, DIGEST_BYTES, digest, digest_parameters, place_of
 from genreflow.files.layouts import Layout, as_stored
 
 FORMAT = "genreflow-feature"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: The attributes in one text, which is what our reader takes; the others are for people.
+ABOUT = "about"
+#: Of each clip's id and values.
+DIGEST = "digest"
+#: Of each clip's moments.
+MOMENTS_DIGEST = "moments/digest"
+#: Clips that are in the shard and not in the cache, since they are in quarantine.
+QUARANTINED = "quarantined"
 #: Rows that are summed at a time, so that they stay in the processor's cache.
 BLOCK = 32
 
@@ -54,20 +68,28 @@ class FeatureWriter:
         self._path = path
         self._temporary = temporary_name(path)
         self._track_ids: list[str] = []
+        self._digests: list[bytes] = []
+        self._moment_digests: list[bytes] = []
+        self._quarantined: list[str] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"), locking=False)
-        self._file.attrs.update(
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "feature": layout.feature,
-                "axes": json.dumps(["clip", *layout.axes]),
-                "parameters": json.dumps(parameters, sort_keys=True),
-                "sample_rate": sample_rate,
-                "hop": hop,
-                **(attributes or {}),
-            }
-        )
+        try:
+            self._file = h5py.File(self._temporary, "w", libver=("v110", "v110"), locking=False)
+        except OSError:
+            self._temporary.unlink(missing_ok=True)
+            raise
+        about = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "feature": layout.feature,
+            "place": place_of(path),
+            "axes": json.dumps(["clip", *layout.axes]),
+            "parameters": json.dumps(parameters, sort_keys=True),
+            "sample_rate": sample_rate,
+            "hop": hop,
+            **(attributes or {}),
+        }
+        self._file.attrs.update(about)
+        self._describe(ABOUT, json.dumps(about, sort_keys=True, default=_plain))
         shape = layout.shape
         self._data = self._file.create_dataset(
             "data",
@@ -103,21 +125,33 @@ class FeatureWriter:
         stored = as_stored(self._layout, values)
         self._data[row] = stored
         self._track_ids.append(track_id)
+        self._digests.append(digest(track_id.encode(), stored))
         if self._moments:
             part = stored[..., moments_over]
-            for moment, sums in zip(self._moments, _row_moments(part), strict=True):
+            found = _row_moments(part)
+            for moment, sums in zip(self._moments, found, strict=True):
                 moment[row] = sums
+            self._moment_digests.append(digest(track_id.encode(), *found))
             self._count = part.shape[-1]
+
+    def _describe(self, name: str, value: str) -> None:
+        text = value.encode()
+        self._file.attrs.create(name, text, dtype=_text_type([text]))
+
+    def leave_out(self, *track_ids: str) -> None:
+        """Say which clips of the shard are not in the cache, since they are in quarantine."""
+        self._quarantined += track_ids
 
     def close(self) -> None:
         """Complete the file and give it its final name."""
         if self._moments:
             self._file["moments"].attrs["count"] = self._count
-        self._file.create_dataset(
-            "track_id",
-            data=np.array(self._track_ids, dtype=object),
-            dtype=h5py.string_dtype("utf-8"),
-        )
+            self._file[MOMENTS_DIGEST] = _as_array(self._moment_digests)
+        self._file[DIGEST] = _as_array(self._digests)
+        for name, track_ids in (("track_id", self._track_ids), (QUARANTINED, self._quarantined)):
+            texts = [track_id.encode() for track_id in track_ids]
+            self._file[name] = np.array(texts, _text_type(texts))
+        self._describe(DIGEST, _digest_of_rest(self._file))
         self._file.close()
         self._temporary.replace(self._path)
 
@@ -130,10 +164,12 @@ class FeatureWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._file.close()
+        try:
+            if kind is None:
+                self.close()
+            else:
+                self._file.close()
+        finally:
             self._temporary.unlink(missing_ok=True)
 
 
@@ -150,13 +186,48 @@ def _row_moments(
     return total.reshape(values.shape[:-1]), squares.reshape(values.shape[:-1])
 
 
+def _text_type(texts: Sequence[bytes]) -> np.dtype[Any]:
+    """Return the type of texts of a fixed length.
+
+    HDF5 keeps texts of any length in a heap without a checksum, and may look through a damaged one
+    for ever.
+    """
+    found: np.dtype[Any] = h5py.string_dtype("utf-8", max(map(len, texts), default=0) or 1)
+    return found
+
+
+def _plain(value: np.generic) -> Any:
+    return value.item()
+
+
+def _as_array(digests: Sequence[bytes]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), DIGEST_BYTES)
+
+
+def _digest_of_rest(file: h5py.File) -> str:
+    """Return the digest of what has none of its own: ids, attributes, and the other digests."""
+    contents = [bytes(file.attrs[ABOUT]), file[DIGEST][:]]
+    contents += [
+        json.dumps(file[name].asstr()[:].tolist()).encode() for name in ("track_id", QUARANTINED)
+    ]
+    if "moments" in file:
+        contents += [str(file["moments"].attrs["count"]).encode(), file[MOMENTS_DIGEST][:]]
+    return digest(*contents).hex()
+
+
 class FeatureFile:
     """One shard of a feature, open for reading without HDF5's lock (for network file systems).
+
+    Parameters
+    ----------
+    path
+        Relative, as jobs name it, the file must be the one that was written for this place.
 
     Raises
     ------
     UserError
-        The file can't be read or is not a cache of a known version.
+        The file can't be read, is not a cache of a known version, or is not as it was written;
+        when a clip is read, that clip is not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,23 +235,55 @@ class FeatureFile:
         try:
             self._file = h5py.File(path, "r", locking=False)
         except OSError as error:
-            raise UserError(
-                f"the feature cache can't be read: {error}.",
-                where=str(path),
-                hint="delete the file and run again: Snakemake makes it anew.",
-            ) from None
-        self.attributes = dict(self._file.attrs)
+            raise self._damaged(f"the feature cache can't be read: {error}.") from None
+        with self._damage():
+            # The caches of version 1 have none.
+            self.attributes: dict[str, Any] = json.loads(self._file.attrs.get(ABOUT, "{}"))
         found = (self.attributes.get("format"), self.attributes.get("format_version"))
         if found != (FORMAT, FORMAT_VERSION):
             raise UserError(
                 f"the file is {found[0]!r}, version {found[1]}.",
                 where=str(path),
                 expected=f"{FORMAT!r}, version {FORMAT_VERSION}",
-                hint="delete the file and run again: Snakemake makes it anew.",
+                hint=AGAIN,
             )
-        self.track_ids: list[str] = self._file["track_id"].asstr()[:].tolist()
-        self._data: h5py.Dataset = self._file["data"]
-        self.shape: tuple[int, ...] = self._data.shape[1:]
+        with self._damage():
+            self._refuse_links()
+            if self._file.attrs[DIGEST].decode() != _digest_of_rest(self._file):
+                raise ValueError("ids, attributes or digests were changed")
+            self.track_ids: list[str] = self._file["track_id"].asstr()[:].tolist()
+            self.quarantined: list[str] = self._file[QUARANTINED].asstr()[:].tolist()
+            self._digests: npt.NDArray[np.uint8] = self._file[DIGEST][:]
+            self._moment_digests: npt.NDArray[np.uint8] | None = (
+                self._file[MOMENTS_DIGEST][:] if "moments" in self._file else None
+            )
+            self._data: h5py.Dataset = self._file["data"]
+            self.shape: tuple[int, ...] = self._data.shape[1:]
+        place = place_of(path)
+        if not path.is_absolute() and place not in (path.name, self.attributes["place"]):
+            raise self._damaged(f"the feature cache is that of {self.attributes['place']}.")
+
+    def _damaged(self, found: str) -> UserError:
+        return UserError(found, where=str(self.path), hint=AGAIN)
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Tell whatever HDF5 makes of a damaged file as one message."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # HDF5 has no end of them
+            raise self._damaged(f"the feature cache is damaged: {error}.") from None
+
+    def _refuse_links(self) -> None:
+        for group in (self._file, *([self._file["moments"]] if "moments" in self._file else [])):
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"{name!r} is a link")
+                found = group[name]
+                if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+                    raise ValueError(f"{name!r} lies in another file")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -194,13 +297,24 @@ class FeatureFile:
 
     def clip(self, row: int) -> npt.NDArray[Any]:
         """Return the values of a clip."""
-        values: npt.NDArray[Any] = self._data[row]
+        with self._damage():
+            values: npt.NDArray[Any] = self._data[row]
+            self._check(row, self._digests, values)
         return values
+
+    def _check(self, row: int, digests: npt.NDArray[np.uint8], *contents: npt.NDArray[Any]) -> None:
+        track_id = self.track_ids[row]
+        if digest(track_id.encode(), *contents) != digests[row].tobytes():
+            raise ValueError(f"clip {track_id!r} is not as it was written")
 
     def moments(self, row: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
         """Return a clip's sums, sums of squares and how many values each is of."""
-        group = self._file["moments"]
-        return group["sum"][row], group["sum_squares"][row], int(group.attrs["count"])
+        with self._damage():
+            group = self._file["moments"]
+            sums, squares = group["sum"][row], group["sum_squares"][row]
+            assert self._moment_digests is not None
+            self._check(row, self._moment_digests, sums, squares)
+            return sums, squares, int(group.attrs["count"])
 
     def close(self) -> None:
         """Close the file."""
@@ -252,24 +366,50 @@ def derive_features(
             )
             for path, layout in outputs.items()
         ]
+        for writer in writers:
+            writer.leave_out(*source.quarantined)
         for track_id, values in source:
             for writer, found in zip(writers, compute(values), strict=True):
                 writer.append(track_id, found, moments_over=moments_over)
 
 
+def _what(shard: FeatureFile) -> tuple[Any, ...]:
+    """Return what all shards of a feature have in common."""
+    attributes = shard.attributes
+    return shard.shape, attributes["feature"], attributes["parameters"], attributes["sample_rate"]
+
+
 class FeatureSet:
-    """A feature of a whole collection: its shards as one, addressed by track id."""
+    """A feature of a whole collection: its shards as one, addressed by track id.
+
+    Raises
+    ------
+    UserError
+        As `FeatureFile`, or a shard is of another feature or other parameters than the first.
+    """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._shards = [FeatureFile(path) for path in paths]
+        first = self._shards[0]
+        for shard in self._shards:
+            if _what(shard) != _what(first):
+                raise UserError(
+                    f"the shard is not of the feature or the parameters of {first.path}.",
+                    where=str(shard.path),
+                    hint="delete both files and run again: Snakemake makes them anew.",
+                )
         self._rows = {
             track_id: (shard, row)
             for shard in self._shards
             for row, track_id in enumerate(shard.track_ids)
         }
-        self.shape = self._shards[0].shape
-        self.attributes = self._shards[0].attributes
-        self.parameters = self._shards[0].parameters
+        #: Clips that are in no cache, since they are in quarantine.
+        self.quarantined = sorted(
+            track_id for shard in self._shards for track_id in shard.quarantined
+        )
+        self.shape = first.shape
+        self.attributes = first.attributes
+        self.parameters = first.parameters
 
     def __contains__(self, track_id: object) -> bool:
         return track_id in self._rows
@@ -303,22 +443,51 @@ class FeatureSet:
             shard.close()
 
 
+def check_parameters(paths: Iterable[Path], expected: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse caches of other settings than their dataset has now.
+
+    Parameters
+    ----------
+    paths
+        Of any files; those below ``results/{dataset}/features`` are caches.
+    expected
+        By dataset what `digest_parameters` gives for its settings.
+
+    Raises
+    ------
+    UserError
+        A cache was made with other settings.
+    """
+    for path in paths:
+        dataset, *rest = place_of(path).split("/")
+        if path.is_absolute() or rest[:1] != ["features"] or dataset not in expected:
+            continue
+        with FeatureFile(path) as cache:
+            found = digest_parameters(cache.parameters)
+        other = [name for name, value in found.items() if expected[dataset].get(name) != value]
+        if other:
+            raise UserError(
+                f"the feature cache was made with other settings of {', '.join(other)} than the "
+                "dataset has.",
+                where=str(path),
+                hint=AGAIN,
+            )
+
+
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]], **attributes: Any) -> None:
     """Write named arrays and root attributes to an HDF5 file, under its name only when whole."""
-    temporary = temporary_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with h5py.File(temporary, "w", locking=False) as file:
-            file.attrs.update(attributes)
-            for name, values in arrays.items():
-                is_text = values.dtype.kind in "OU"
-                dtype = h5py.string_dtype("utf-8") if is_text else values.dtype
-                file.create_dataset(
-                    name, data=values.astype(object) if is_text else values, dtype=dtype
-                )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # In memory, since HDF5 may crash where it can't write.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.attrs.update(attributes)
+        for name, values in arrays.items():
+            is_text = values.dtype.kind in "OU"
+            dtype = h5py.string_dtype("utf-8") if is_text else values.dtype
+            file.create_dataset(
+                name, data=values.astype(object) if is_text else values, dtype=dtype
+            )
+    write_whole(path, content.getvalue())
 
 
 def read_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

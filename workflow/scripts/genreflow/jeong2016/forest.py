@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from genreflow.files.assignments import Assignment, read_assignments
+from genreflow.files.assignments import Assignment, check_present, read_assignments
 from genreflow.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -29,12 +29,15 @@ class ForestFold:
         In alphabetical order: a label's place is its class index.
     segments
         By track id, shape (segments, features), of every clip that is not in quarantine.
+    quarantined
+        The clips that are.
     """
 
     number: int
     assignments: list[Assignment]
     labels: list[str]
     segments: dict[str, npt.NDArray[np.float32]]
+    quarantined: list[str]
 
     def grow(
         self, *, trees: int, max_features: TriedFeatures, seed: int, threads: int
@@ -59,16 +62,27 @@ def fold_of_segments(
     Parameters
     ----------
     files
-        A small network each, of which the features are joined: ``track_id`` (n,) and ``data``
-        (n, segments, features).
+        A small network each, of which the features are joined: ``track_id`` (n,), ``data``
+        (n, segments, features) and ``quarantined``.
+
+    Raises
+    ------
+    UserError
+        A clip of the partition is neither there nor in quarantine.
     """
     assignments = read_assignments(partition, number)
+    track_ids = files[0]["track_id"].tolist()
+    if any(file["track_id"].tolist() != track_ids for file in files):
+        raise ValueError("the small networks have seen different clips")
+    quarantined = files[0]["quarantined"].tolist()
+    check_present(assignments, set(track_ids), quarantined)
     joined = np.concatenate([file["data"] for file in files], axis=2)
     return ForestFold(
         number,
         assignments,
         sorted({assignment.label for assignment in assignments}),
-        dict(zip(files[0]["track_id"].tolist(), joined, strict=True)),
+        dict(zip(track_ids, joined, strict=True)),
+        quarantined,
     )
 
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import scipy.linalg.cython_blas  # noqa: F401
 
 from genreflow.compiled import compiled
-from genreflow.files.curves import EpochRecord
-from genreflow.jeong2016.network import ROWS, Array, Mlp
+from genreflow.files.checkpoints import Checkpoint, TrainingState, named
+from genreflow.files.curves import EpochRecord, check_converging
+from genreflow.jeong2016.network import ROWS, Array, Mlp, mlp_from_tensors, mlp_tensors
 
 Classes = npt.NDArray[np.int64]
 Arrays = tuple[Array, ...]
@@ -168,6 +169,7 @@ def train_mlp(
     epochs: int,
     patience: int,
     rng: np.random.Generator,
+    checkpoint: Checkpoint | None = None,
     report: Callable[[EpochRecord], Any] = lambda record: None,
 ) -> TrainedMlp:
     """Train by mini-batch gradient descent and keep the network of lowest validation loss.
@@ -180,12 +182,26 @@ def train_mlp(
     ----------
     network
         Changed in place while training; the chosen state is a copy.
+    checkpoint
+        From which the training goes on, and where its state is kept; the result is the same.
     report
         Called after every epoch.
+
+    Raises
+    ------
+    UserError
+        A loss is no finite number.
     """
-    best, best_loss, best_epoch = network.copy(), np.inf, 0
-    curve = []
-    for epoch in range(1, epochs + 1):
+    best, best_epoch = network.copy(), 0
+    curve: list[EpochRecord] = []
+    if checkpoint and (state := checkpoint.state):
+        curve, best_epoch = list(state.curve), state.best_epoch
+        best = mlp_from_tensors(state.part("best"))
+        for name, values in state.part("network").items():
+            mlp_tensors(network)[name][...] = values
+        rng.bit_generator.state = state.generator
+    best_loss = curve[best_epoch - 1].valid_loss if best_epoch else np.inf
+    for epoch in range(len(curve) + 1, epochs + 1):
         loss, correct, steps, rows = 0.0, 0, 0, 0
         for vectors, classes in train.blocks(rng):
             order = rng.permutation(len(classes))
@@ -208,8 +224,12 @@ def train_mlp(
         )
         curve.append(record)
         report(record)
+        check_converging(record, epochs=epochs, section="dnn")
         if valid_loss < best_loss:
             best, best_loss, best_epoch = network.copy(), valid_loss, epoch
         elif epoch - best_epoch >= patience:
             break
+        if checkpoint and checkpoint.due():
+            arrays = named("network", mlp_tensors(network)) | named("best", mlp_tensors(best))
+            checkpoint.write(TrainingState(curve, best_epoch, rng.bit_generator.state, arrays))
     return TrainedMlp(best, best_epoch, curve)

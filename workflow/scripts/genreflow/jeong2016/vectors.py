@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from genreflow.features.cepstrum import normalise_cepstral_modulation
 from genreflow.features.normalisation import SMALLEST_DEVIATION
-from genreflow.files.layouts import Clips
+from genreflow.files.layouts import Clips, finite_clip
 
 Array = npt.NDArray[np.float32]
 Moments = npt.NDArray[np.float64]
@@ -88,7 +88,7 @@ def modulation_moments(
     number = 0
     for track_id in sorted(track_ids):
         values = normalise_cepstral_modulation(
-            features.clip(track_id).astype(np.float64),
+            finite_clip(features, track_id).astype(np.float64),
             mean=mean,
             deviation=deviation,
             window_frames=window_frames,
@@ -170,7 +170,7 @@ class ClipVectors:
             yield self._read(order[start : start + self._block_clips])
 
     def _vectors(self, index: int) -> Array:
-        vectors = self._normalise(self._features.clip(self._clips[index][0]))
+        vectors = self._normalise(finite_clip(self._features, self._clips[index][0]))
         return vectors.reshape(-1, vectors.shape[-1])
 
     def _read(self, order: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:

@@ -15,13 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from genreflow import __version__
-from genreflow.errors import UserError
+from genreflow.errors import UserError, printable
+from genreflow.files.atomic import explain_fault
+from genreflow.files.integrity import check_seals, seal
 from genreflow.files.layouts import Layout
+from genreflow.files.store import check_parameters
 
 log = logging.getLogger("genreflow")
 
 #: Set by snakemake_logger_plugin_genreflow, which shows what jobs came to when they are done.
 LINE_A_JOB = "GENREFLOW_LINE_A_JOB"
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Make a message harmless to terminals: it may hold names of files, tags and labels."""
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
+
+
+log.addFilter(_escape)
 
 
 class Job:
@@ -46,6 +58,7 @@ class Job:
         parser.add_argument("--params", type=json.loads, default={})
         parser.add_argument("--untracked", type=json.loads, default={})
         parser.add_argument("--log", type=Path)
+        parser.add_argument("--written", default="")
         known, rest = parser.parse_known_args(arguments)
         self.params: dict[str, Any] = known.params
         self.settings: Any = self.params.get("settings", {})
@@ -53,6 +66,7 @@ class Job:
         self.planned: dict[str, Any] = self.params.get("planned", {})
         self.untracked: dict[str, Any] = known.untracked
         self.log_path: Path | None = known.log
+        self._written: list[str] = known.written.split(",")
         self._words: dict[str, list[str]] = {}
         name = ""
         for word in rest:
@@ -62,6 +76,18 @@ class Job:
                 self._words[name] = []
             else:
                 self._words[name].append(word)
+
+    @property
+    def outputs(self) -> list[Path]:
+        """What the job writes."""
+        return [path for name in self._words if name in self._written for path in self.paths(name)]
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The words of all other arguments, most of them files."""
+        return [
+            path for name in self._words if name not in self._written for path in self.paths(name)
+        ]
 
     def path(self, name: str) -> Path:
         """Return the only file of an argument."""
@@ -86,20 +112,33 @@ class Job:
 def run(script: str, arguments: Sequence[str]) -> None:
     """Run a script's ``main``: log to its file and to the terminal, and end with a clear message.
 
-    A `UserError` ends the process with its message and status 1; the traceback of anything else
-    goes to the log.
+    A `UserError` ends the process with its message and status 1, and so does a disk that is full or
+    can't be written; the traceback of anything else goes to the log.
     """
     job = Job(arguments)
-    said = _configure(script, job.log_path)
-    log.debug("genreflow %s, Python %s", __version__, platform.python_version())
-    log.debug("parameters %s", json.dumps(job.params, sort_keys=True))
     started = time.monotonic()
+    # Beside its error, HDF5 complains of every object that can't be closed on a full disk.
+    sys.excepthook = lambda *error: log.debug("at the end", exc_info=error)
+    sys.unraisablehook = lambda _: None
     try:
+        said = _configure(script, job.log_path)
+        log.debug("genreflow %s, Python %s", __version__, platform.python_version())
+        log.debug("parameters %s", json.dumps(job.params, sort_keys=True))
+        check_seals(job.inputs)
+        if expected := os.environ.get("GENREFLOW_PARAMETERS"):
+            check_parameters(job.inputs, json.loads(expected))
         importlib.import_module(script).main(job)
+        seal(job.outputs)
     except UserError as error:
         log.error("Error: %s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if fault := explain_fault(error, job.outputs):
+            log.debug("what the system said", exc_info=True)
+            log.error("Error: %s", fault)
+            logging.shutdown()
+            # At a usual exit HDF5 would try to write what is still open, and crash.
+            os._exit(1)
         log.exception("unexpected error: please report it with this log")
         sys.exit(1)
     log.debug("done in %.1f s: %s", time.monotonic() - started, said.last)
@@ -121,6 +160,8 @@ def _worth_a_line(record: logging.LogRecord) -> bool:
 
 def _configure(script: str, path: Path | None) -> _LastWord:
     log.setLevel(logging.DEBUG)
+    # A log that can't be written is no reason to say so at every line.
+    logging.raiseExceptions = False
     said = _LastWord(logging.INFO)
     log.addHandler(said)
     terminal = logging.StreamHandler()

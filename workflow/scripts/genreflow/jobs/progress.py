@@ -21,12 +21,14 @@ class TrainingProgress:
     ----------
     epochs
         Largest number of epochs.
+    before
+        Those that an earlier run has done: they say nothing of the pace.
     unit
         What `step` counts: clips.
     """
 
-    def __init__(self, *, epochs: int, unit: str = "clips") -> None:
-        self._epochs, self._unit = epochs, unit
+    def __init__(self, *, epochs: int, before: int = 0, unit: str = "clips") -> None:
+        self._epochs, self._before, self._unit = epochs, before, unit
         self._started = self._last = time.monotonic()
 
     def step(self, done: int, total: int, loss: SupportsFloat) -> None:
@@ -35,7 +37,7 @@ class TrainingProgress:
         if now - self._last < INTERVAL:
             return
         self._last = now
-        rate = done / (now - self._started)
+        rate = (done - total * self._before / self._epochs) / (now - self._started)
         log.info(
             "%.0f %%, loss %.4f, %.1f %s/s, at most %s left",
             100 * done / total, float(loss), rate, self._unit,
@@ -45,7 +47,7 @@ class TrainingProgress:
     def epoch(self, record: EpochRecord) -> None:
         """Report a finished epoch."""
         now = time.monotonic()
-        pace = (now - self._started) / record.epoch
+        pace = (now - self._started) / (record.epoch - self._before)
         message = (
             "epoch %d of at most %d, loss %.4f, accuracy %.1f %%, validation loss %.4f, "
             "accuracy %.1f %%, rate %.3g, %.1f s an epoch, at most %s left"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from genreflow.choices import WithoutGroup
@@ -93,6 +94,24 @@ def check_labels(clips: Sequence[Clip], *, where: str) -> None:
                 expected="at least two clips a label",
                 hint=f"add clips or leave the label out{typo}",
             )
+
+
+def similar_labels(clips: Iterable[Clip]) -> list[str]:
+    """Return the labels that are most likely one, each with its other spellings, in words.
+
+    They differ only in capitals, in spaces, or in how Unicode writes a letter.
+    """
+    counts = Counter(clip.label for clip in clips if clip.label)
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(counts):
+        spellings["".join(unicodedata.normalize("NFKC", label).casefold().split())].append(label)
+    found = []
+    for alike in spellings.values():
+        # What looks the same is told by its code points.
+        same = len({unicodedata.normalize("NFKC", label) for label in alike}) < len(alike)
+        shown = [f"{(ascii if same else repr)(label)} ({counts[label]})" for label in alike]
+        found += [" and ".join(shown)] if len(alike) > 1 else []
+    return found
 
 
 def check_sizes(clips: Sequence[Clip], sizes: Mapping[str, int], where: str) -> None:

@@ -11,12 +11,22 @@ from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
 from genreflow.plan.schema import Config, Settings
 from genreflow.systems import EXPERTS, required_networks
 
+#: What has a folder of its own among the results, or is called like theirs.
+RESERVED = ("benchmarks", "figures", "logs", "results", "tables")
 #: From a path of keys to words for where it stands.
 Place = Callable[..., str]
 
 
 def settings_errors(settings: Settings, where: str) -> list[UserError]:
     """Return what is wrong with values that contradict each other, naming both."""
+    try:
+        return _contradictions(settings, where)
+    except OverflowError as error:
+        found = f"the numbers are too large to reckon with: {error}."
+        return [UserError(found, where=where)]
+
+
+def _contradictions(settings: Settings, where: str) -> list[UserError]:
     errors = []
     stft, audio, mel = settings.stft, settings.audio, settings.mel
     kernel, delta_width = settings.hpss.kernel, settings.mfcc.delta_width
@@ -68,6 +78,24 @@ def settings_errors(settings: Settings, where: str) -> list[UserError]:
     if len(set(experts)) != len(experts):
         refuse(f"mixer.experts = {experts} repeats an expert.", "each expert has one weight.")
     return errors
+
+
+def name_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield which names of datasets, or of the folder of downloads, files can't have."""
+    if set(config.downloads) & set("{}"):
+        yield UserError(
+            f"`downloads` is {config.downloads!r}, which Snakemake would fill in.",
+            where=place("downloads"),
+            expected="a folder without braces in its path",
+        )
+    for name in config.datasets:
+        if name in RESERVED:
+            yield UserError(
+                f"a dataset is called `{name}`, as one of the workflow's own folders.",
+                where=place("datasets", name),
+                expected=f"another name than {', '.join(RESERVED)}",
+                hint=f"for example `my_{name}`; change it in `experiments` too.",
+            )
 
 
 def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:

@@ -16,6 +16,7 @@ from genreflow.plan.checks import (
     Place,
     classification_errors,
     experiment_errors,
+    name_errors,
     not_one_of,
     settings_errors,
 )
@@ -64,7 +65,8 @@ def load(
             if settings is not None:
                 errors += settings_errors(settings, f"the settings of dataset `{name}`")
         if not errors:
-            errors += [*experiment_errors(config, place), *classification_errors(config, place)]
+            for check in (name_errors, experiment_errors, classification_errors):
+                errors += check(config, place)
     _refuse(errors)
     return config
 

@@ -179,6 +179,7 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
         if not collection.ids_in_lists:
             # Small enough to be read here, so that a wrong one is refused before anything runs.
             collection.read_lists(Path(lists))
+    originals = collection.read_originals() if unpacked else {}
     number = dataset["shards"] or number_of_shards(collection.clips)
     members = shard_clips([Clip(track_id, "", "") for track_id in states], number)
     archives = [] if unpacked else [listing.name]
@@ -188,7 +189,9 @@ def _plan_collection(dataset: Mapping[str, Any], collection: Collection, downloa
         "folder": str(folder),
         "annotations": [str(Path(downloads, name)) for name in annotations],
         # A copy is compared with those that it holds; an archive has been already, as a whole.
-        "checksums": states_digest(collection.read_checksums(folder)) if unpacked else "",
+        "checksums": states_digest({**collection.read_checksums(folder), **originals})
+        if unpacked
+        else "",
         "shards": dataset["shards"],
     }
     return Planned(

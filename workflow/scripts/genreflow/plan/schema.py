@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from genreflow import choices
+from genreflow.collections.shards import MOST_SHARDS
 from genreflow.features.registry import DROPPABLE, clip_shape
 from genreflow.partitions.names import FOLDS, GROUP_DISJOINT, SWAPPED
 from genreflow.systems import EXPERTS, MIXED, SYSTEMS
@@ -16,7 +17,7 @@ from genreflow.yi2019.pools import derive_pools
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 #: A path; ``~`` is the user's home.
 PathText = Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
 PartitionName: TypeAlias = str
@@ -47,6 +48,12 @@ class Audio(Section):
     )
     resampler: choices.Resampler = Field(
         "soxr_hq", description="The authors' librosa of 2019 used kaiser_fast (resampy)."
+    )
+    max_missing: float = Field(
+        choices.MAX_MISSING,
+        ge=0,
+        le=1,
+        description="Largest share of what a header promises of a clip that may be gone from it.",
     )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="Largest share of unusable clips before the run stops."
@@ -260,7 +267,7 @@ class AnyDataset(Section):
     """What every source has."""
 
     source: str
-    shards: Positive | None = Field(
+    shards: Annotated[int, Field(gt=0, le=MOST_SHARDS)] | None = Field(
         None, description="Number of shards; by default from the clips."
     )
     settings: dict[str, Any] = Field({}, description="Settings that differ for this dataset.")

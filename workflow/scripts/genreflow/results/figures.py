@@ -6,6 +6,7 @@ nor a user's matplotlibrc has a say in them.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from genreflow.errors import printable
+from genreflow.files.atomic import write_whole
 from genreflow.results.embedding import LEAST_SEGMENTS
 from genreflow.results.scores import MEAN, Score
 
@@ -321,7 +324,9 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
 @style.context(STYLE)
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
+    content = io.BytesIO()
+    figure.savefig(content, dpi=DPI, format="png", metadata={"Software": None})
+    write_whole(path, content.getvalue())
 
 
 def _text_colour(colours: Colormap, value: float) -> str:
@@ -333,4 +338,6 @@ def _text_colour(colours: Colormap, value: float) -> str:
 
 
 def _shorten(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    # Of line ends and control characters no font has a glyph.
+    shown = " ".join(printable(label).split())
+    return shown if len(shown) <= LONGEST_LABEL else shown[: LONGEST_LABEL - 1] + "…"

@@ -66,16 +66,29 @@ class Summary:
 
 
 def audit_partition(
-    assignments: Sequence[Assignment], clips: Iterable[Clip], duplicates: Sequence[Duplicate]
+    assignments: Sequence[Assignment],
+    clips: Iterable[Clip],
+    duplicates: Sequence[Duplicate],
+    *,
+    replicas: Mapping[str, str] | None = None,
 ) -> tuple[list[Finding], list[Summary]]:
     """Return what crosses the sides of a partition, and a summary for each check.
 
     ``clip``: one file on two sides, under one track id or two.  ``group``: a group on two sides.
     These have a row for each clip of a later side, with the first clip of the earliest side.
     ``duplicate``: a row for each near-identical pair on two sides.
+
+    Parameters
+    ----------
+    replicas
+        Clips that are the same file as another one, which is named, in the published collection;
+        copies of it may differ in their headers, or be coded in another way.
     """
     known = {clip.track_id: clip for clip in clips}
     paths = {track_id: os.path.normpath(clip.path) for track_id, clip in known.items()}
+    for track_id, first in (replicas or {}).items():
+        if track_id in paths and first in paths:
+            paths[track_id] = paths[first]
     groups = {track_id: clip.group for track_id, clip in known.items() if clip.group}
     findings = []
     for number in sorted({a.fold for a in assignments}):

@@ -60,11 +60,15 @@ class ExperimentSection:
 
 @dataclass(frozen=True)
 class DatasetSection:
-    """What the report shows of a dataset: its size, its settings, and what became of its files."""
+    """What the report shows of a dataset: its size, its settings, and what became of its files.
+
+    ``labels`` are the first of its ``classes``.
+    """
 
     name: str
     source: str
     clips: int
+    classes: int
     labels: Sequence[str]
     settings: Sequence[tuple[str, Any, Any]]
     statuses: Mapping[str, int]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from genreflow.errors import printable
+from genreflow.files.audio_report import read_quarantine
 from genreflow.files.records import read_rows
 
 #: Rows of accuracies that a terminal shows at once.
@@ -45,9 +47,9 @@ def closing_words(results: Path, datasets: Sequence[str]) -> str:
         blocks.append("\n".join([title, *lines, *more]))
     for dataset in datasets:
         path = results / dataset / "quarantine.csv"
-        lost = read_rows(path) if path.is_file() else []
+        lost = read_quarantine(path) if path.is_file() else []
         if lost:
-            reasons = [f"  {row['track_id']}: {row['reason']}" for row in lost[:5]]
+            reasons = [f"  {clip.track_id}: {clip.reason}" for clip in lost[:5]]
             more = [f"  and {len(lost) - 5} more"] if len(lost) > 5 else []
             title = f"Clips of {dataset} that can't be used: {len(lost)} ({path})"
             blocks.append("\n".join([title, *reasons, *more]))
@@ -58,4 +60,4 @@ def closing_words(results: Path, datasets: Sequence[str]) -> str:
             f"All results are in {tables}; {shown}. To use a system on new music: "
             "`-- results/{dataset}/classifiers/{system}`, then `genreflow predict`."
         )
-    return "\n\n".join(blocks)
+    return printable("\n\n".join(blocks))

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genreflow.files.atomic import write_whole
 from genreflow.files.predictions import PROBABILITY
 from genreflow.partitions.names import SWAPPED
+from genreflow.results.doubts import one_class_note
 from genreflow.results.evaluation import accuracy, macro_f, tied_votes
 from genreflow.results.leaks import Summary
 from genreflow.systems import JEONG_SYSTEMS, SYSTEMS
@@ -36,9 +38,11 @@ class Evaluated:
     system: str
     labels: Sequence[str]
     predictions: pd.DataFrame
-    #: What its audit found, and which clips are in quarantine; empty if nothing and none.
+    #: What its audit found, which clips are in quarantine and what is doubtful in its trainings;
+    #: empty if nothing.
     leak: str = ""
     shortfall: str = ""
+    doubt: str = ""
 
 
 def read_published(folder: Path) -> pd.DataFrame:
@@ -71,7 +75,8 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
     ]
     known: Mapping[Any, Any] = match.iloc[0].to_dict() if len(match) else {}
     swapped = SWAPPED_NOTE if SWAPPED in result.partition else ""
-    notes = (known.get("source", ""), swapped, result.leak, result.shortfall)
+    same = one_class_note(result.predictions)
+    notes = (known.get("source", ""), swapped, result.leak, result.shortfall, result.doubt, same)
     base = {
         "paper": "Jeong 2016" if jeong else "Yi 2019",
         "table": known.get("table", OWN),
@@ -111,7 +116,8 @@ def write_table(
     table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str = "%.2f"
 ) -> None:
     """Write a table with two decimals, or in another format; the counts stay whole."""
-    table.to_csv(path, index=index, float_format=float_format, lineterminator="\n")
+    text = table.to_csv(index=index, float_format=float_format, lineterminator="\n")
+    write_whole(path, text.encode())
 
 
 def table_one(tidy: pd.DataFrame) -> pd.DataFrame:

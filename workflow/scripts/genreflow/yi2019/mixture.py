@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genreflow.features.normalisation import input_normaliser
+from genreflow.files.layouts import check_finite
 from genreflow.files.store import FeatureSet
 from genreflow.yi2019.networks import BatchNorm
 from genreflow.yi2019.training import ClipInputs, image
@@ -28,11 +29,23 @@ def align_probabilities(
     ----------
     files
         An expert each: ``track_id`` (n,) and ``data`` (n, classes).
+
+    Raises
+    ------
+    UserError
+        A probability is no finite number.
     """
     aligned = []
-    for file in files:
+    for number, file in enumerate(files, 1):
         place = {track_id: row for row, track_id in enumerate(file["track_id"])}
-        aligned.append(file["data"][[place[track_id] for track_id in track_ids]])
+        found = file["data"][[place[track_id] for track_id in track_ids]]
+        for track_id, values in zip(track_ids, found, strict=True):
+            check_finite(
+                values,
+                of=f"probabilities of clip {track_id!r}",
+                where=f"probabilities of expert {number} of {len(files)}",
+            )
+        aligned.append(found)
     return np.stack(aligned, axis=1)
 
 

@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from genreflow.features.normalisation import input_normaliser
-from genreflow.files.curves import check_converged, write_curve
+from genreflow.files.curves import write_curve
 from genreflow.files.store import FeatureSet
 from genreflow.jobs.job import Job, log
 from genreflow.jobs.progress import TrainingProgress, format_seconds
+from genreflow.jobs.resuming import find_checkpoint
 from genreflow.yi2019.networks import network_from_model, write_network
 from genreflow.yi2019.training import (
     ClipInputs,
@@ -49,7 +51,7 @@ def train_and_write(
     seed: int,
     description: Mapping[str, Any],
 ) -> None:
-    """Train a network and write it with its learning curve.
+    """Train a network and write it with its learning curve; go on where a killed job stopped.
 
     Parameters
     ----------
@@ -66,48 +68,51 @@ def train_and_write(
         The training diverged.
     """
     settings = job.settings[section]
-    fold = job.wildcards["fold"]
     device = next(network.parameters()).device
     steps = tell_size(
         data, description["labels"], epochs=settings["epochs"], batch=settings["batch"]
     )
     log.info("training on %s", device)
-    if steps >= FEWEST_STEPS:
-        seconds = seconds_a_step(
-            network, data, objective, prepare=input_form(network), batch=settings["batch"]
+    gpu = device.type == "cuda"
+    with find_checkpoint(job, device=torch.cuda.get_device_name(device) if gpu else "cpu") as kept:
+        if steps >= FEWEST_STEPS:
+            seconds = seconds_a_step(
+                network, data, objective, prepare=input_form(network), batch=settings["batch"]
+            )
+            left = steps - steps * kept.epochs_done // settings["epochs"]
+            log.info(
+                "%d steps of %.2g s: about %s, and validation",
+                left, seconds, format_seconds(left * seconds), extra={"progress": True},
+            )  # fmt: skip
+        progress = TrainingProgress(epochs=settings["epochs"], before=kept.epochs_done)
+        best_epoch, curve = train_network(
+            network,
+            data,
+            objective,
+            prepare=input_form(network),
+            **fit_settings(settings),
+            seed=seed,
+            section=section,
+            checkpoint=kept,
+            report_step=progress.step,
+            report_epoch=progress.epoch,
         )
-        log.info(
-            "%d steps of %.2g s: about %s, and validation",
-            steps, seconds, format_seconds(steps * seconds), extra={"progress": True},
-        )  # fmt: skip
-    progress = TrainingProgress(epochs=settings["epochs"])
-    best_epoch, curve = train_network(
-        network,
-        data,
-        objective,
-        prepare=input_form(network),
-        **fit_settings(settings),
-        seed=seed,
-        report_step=progress.step,
-        report_epoch=progress.epoch,
-    )
-    check_converged(curve, best_epoch, section=section)
-    log.info("best epoch %d of %d", best_epoch, len(curve))
-    write_curve(curve, job.path("curve"))
-    write_network(
-        job.path("model"),
-        network,
-        data.statistics,
-        {
-            **description,
-            "clips": data.clips,
-            "parameters": settings,
-            "seed": job.wildcards["seed"],
-            "fold": fold,
-            "best_epoch": best_epoch,
-            "device": str(device),
-        },
-    )
+        log.info("best epoch %d of %d", best_epoch, len(curve))
+        write_curve(curve, job.path("curve"))
+        write_network(
+            job.path("model"),
+            network,
+            data.statistics,
+            {
+                **description,
+                "clips": data.clips,
+                "parameters": settings,
+                "seed": job.wildcards["seed"],
+                "fold": job.wildcards["fold"],
+                "best_epoch": best_epoch,
+                "device": str(device),
+            },
+        )
 
 
 def tell_size(data: TrainingSet, labels: Sequence[str], *, epochs: int, batch: int) -> int:

@@ -70,6 +70,11 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         # Not the buffer of torch: reading it would let a GPU wait in every step.
         self._steps = 0
 
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        assert self.num_batches_tracked is not None
+        self._steps = int(self.num_batches_tracked)
+
     def _check_input_dim(self, inputs: Tensor) -> None:
         if inputs.ndim not in (2, 4):
             raise ValueError(f"maps (4-D) or vectors (2-D) are expected, not {inputs.ndim}-D")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from genreflow.features.normalisation import input_normaliser, input_statistics
 from genreflow.files.assignments import Assignment, usable
-from genreflow.files.curves import EpochRecord
-from genreflow.files.layouts import Clips
+from genreflow.files.checkpoints import Checkpoint, TrainingState, named
+from genreflow.files.curves import EpochRecord, check_converging
+from genreflow.files.layouts import Clips, finite_clip
 from genreflow.yi2019.networks import GruMixer
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class ClipInputs:
         return len(self._track_ids)
 
     def _read(self, row: int) -> npt.NDArray[np.float32]:
-        return self._normalise(self._features.clip(self._track_ids[row]))
+        return self._normalise(finite_clip(self._features, self._track_ids[row]))
 
     def batch(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """Return the inputs of some rows on the device, shape (clips, rows, columns)."""
@@ -259,6 +260,8 @@ def train_network(
     decay: float,
     model: KeptEpoch,
     seed: int,
+    section: Literal["expert", "mixer"] = "expert",
+    checkpoint: Checkpoint | None = None,
     report_step: Callable[[int, int, SupportsFloat], Any] = lambda done, total, loss: None,
     report_epoch: Callable[[EpochRecord], Any] = lambda record: None,
 ) -> tuple[int, list[EpochRecord]]:
@@ -272,6 +275,10 @@ def train_network(
         `image` or `frames`.
     model
         Which epoch's weights are kept.
+    section
+        Of the settings, for the message of a training that diverges.
+    checkpoint
+        From which the training goes on, and where its state is kept; the result is the same.
     report_step
         Called with the clips done, the clips of the whole training, and the epoch's mean loss so
         far, which is on the device until somebody asks for its value.
@@ -279,18 +286,26 @@ def train_network(
     Returns
     -------
     tuple
-        The chosen epoch (from 1) and the learning curve; epoch 0 if no loss was a number, see
-        `genreflow.files.curves.check_converged`.
+        The chosen epoch (from 1) and the learning curve.
+
+    Raises
+    ------
+    UserError
+        The loss of an epoch is no finite number.
     """
     device = next(network.parameters()).device
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate, eps=ADAM_EPSILON)
     best: dict[str, Tensor] = {}
-    best_epoch, best_score, step = 0, -np.inf, 0
-    curve = []
+    best_epoch, step = 0, 0
+    curve: list[EpochRecord] = []
+    if checkpoint and (state := checkpoint.state):
+        curve, best_epoch = list(state.curve), state.best_epoch
+        step = curve[-1].steps
+        best = _restore(state, network, optimiser, rng)
     total = epochs * len(data.train)
-    for epoch in range(1, epochs + 1):
+    for epoch in range(len(curve) + 1, epochs + 1):
         network.train()
         # Sums on the device: asking for a number in every step would let a GPU wait.
         loss_sum = torch.zeros((), dtype=torch.float64, device=device)
@@ -324,16 +339,70 @@ def train_network(
         )
         curve.append(record)
         report_epoch(record)
-        score = {"lowest_val_loss": -valid_loss, "val_accuracy": valid_accuracy, "last": epoch}[
-            model
-        ]
-        if score > best_score:
-            best_epoch, best_score = epoch, score
+        check_converging(record, epochs=epochs, section=section)
+        if not best_epoch or _score(record, model) > _score(curve[best_epoch - 1], model):
+            best_epoch = epoch
             best = {name: value.clone() for name, value in network.state_dict().items()}
-    if best:
-        network.load_state_dict(best)
+        if checkpoint and checkpoint.due():
+            arrays = _state_arrays(network, optimiser, best)
+            checkpoint.write(TrainingState(curve, best_epoch, rng.bit_generator.state, arrays))
+    network.load_state_dict(best)
     network.eval()
     return best_epoch, curve
+
+
+def _score(record: EpochRecord, model: KeptEpoch) -> float:
+    """Return what is highest in the epoch whose weights are kept."""
+    return {
+        "lowest_val_loss": -record.valid_loss,
+        "val_accuracy": record.valid_accuracy,
+        "last": record.epoch,
+    }[model]
+
+
+def _state_arrays(
+    network: nn.Module, optimiser: torch.optim.Optimizer, best: Mapping[str, Tensor]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what training changes, but for the curve and numpy's random numbers."""
+    device = next(network.parameters()).device
+    tensors: dict[str, Tensor] = {"random/cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        tensors["random/cuda"] = torch.cuda.get_rng_state(device)
+    parts = {"network": network.state_dict(), "best": best}
+    parts |= {
+        f"optimiser/{number}": values for number, values in optimiser.state_dict()["state"].items()
+    }
+    for name, values in parts.items():
+        tensors |= named(name, values)
+    return {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+
+
+def _restore(
+    state: TrainingState,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    rng: np.random.Generator,
+) -> dict[str, Tensor]:
+    """Bring everything that training changes to a state, and return the best epoch's weights."""
+    device = next(network.parameters()).device
+
+    def tensors(name: str) -> dict[str, Tensor]:
+        return {key: torch.tensor(values) for key, values in state.part(name).items()}
+
+    network.load_state_dict(tensors("network"))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for number, parameter in enumerate(network.parameters()):
+        moments[number] = tensors(f"optimiser/{number}")
+        for key in ("exp_avg", "exp_avg_sq"):
+            # In the parameter's order of memory: in another one, the last bits may differ.
+            moments[number][key] = torch.empty_like(parameter).copy_(moments[number][key])
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    rng.bit_generator.state = state.generator
+    generators = tensors("random")
+    torch.set_rng_state(generators["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(generators["cuda"], device)
+    return {name: value.to(device) for name, value in tensors("best").items()}
 
 
 def seconds_a_step(
