@@ -158,6 +158,13 @@ def test_failed_jobs_are_named_once_at_the_end_with_their_reasons(tmp_path: Path
     ]  # fmt: skip
 
 
+def test_an_interrupted_job_has_no_traceback(tmp_path: Path) -> None:
+    path = log(
+        tmp_path, "a", "D T at the end\nTraceback (most recent call last):\nKeyboardInterrupt\n"
+    )
+    assert plugin.reason([str(path)]) == ["it was interrupted; the same command goes on"]
+
+
 @pytest.mark.parametrize("settings", [{"dryrun": True}, {"verbose": True}])
 def test_dry_and_verbose_runs_have_the_jobs_blocks(settings: dict[str, bool]) -> None:
     terminal = Terminal(**settings)

@@ -208,6 +208,8 @@ def reason(logs: Iterable[str]) -> list[str]:
     text = _text(logs)
     if not text.strip():
         return ["it left no word in its log: it was killed, or could not begin"]
+    if text.rstrip().endswith("KeyboardInterrupt"):
+        return ["it was interrupted; the same command goes on"]
     position = max(text.rfind(" Error: "), text.rfind("Traceback"))
     if position >= 0:
         return text[position:].strip().splitlines()
