@@ -38,17 +38,22 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return gate
 
 
+def start(folder: Path, configuration: dict[str, object]) -> subprocess.Popen[bytes]:
+    """Start a run in a session of its own, so that its jobs can be ended with it."""
+    return subprocess.Popen(
+        [*snakemake_command(folder, configuration), "--", TARGET],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def test_second_run_is_refused_and_a_killed_one_leaves_nothing(tmp_path: Path, gate: Path) -> None:
     write_music(tmp_path)
     configuration = music_configuration(shards=1)
     half_written = (tmp_path / TARGET).with_name(".000-of-001.h5.part")
-    first = subprocess.Popen(
-        [*snakemake_command(tmp_path, configuration), "--", TARGET],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # so that its jobs are killed with it
-    )
+    first = start(tmp_path, configuration)
     try:
         wait_for(half_written.exists, first)
         second = run_snakemake(tmp_path, configuration, "--", "results/tables.csv")
@@ -83,13 +88,7 @@ def test_a_run_that_is_ended_leaves_no_lock_and_no_half_file(
 ) -> None:
     write_music(tmp_path)
     configuration = music_configuration(shards=1)
-    run = subprocess.Popen(
-        [*snakemake_command(tmp_path, configuration), "--", TARGET],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    run = start(tmp_path, configuration)
     try:
         wait_for(gate.with_name("gate.held").exists, run)
         # As a terminal and a cluster send it.
@@ -112,12 +111,7 @@ def test_a_run_that_is_ended_leaves_no_lock_and_no_half_file(
 def test_runs_that_make_different_files_go_on_side_by_side(tmp_path: Path, gate: Path) -> None:
     write_music(tmp_path)
     configuration = music_configuration(shards=1)
-    first = subprocess.Popen(
-        [*snakemake_command(tmp_path, configuration), "--", TARGET],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    first = start(tmp_path, configuration)
     try:
         wait_for(lambda: list((tmp_path / ".snakemake/locks").glob("*.output.lock")), first)
         partition = "results/music/partitions/split.csv"

@@ -166,7 +166,7 @@ def decode(path: Path, *, seconds: float) -> Decoded:
         os.close(os.open(path, os.O_RDONLY))
         cut = _cut(path)
         try:
-            decoded, reason = _decode_soundfile(path, seconds, path), ""
+            decoded = _decode_soundfile(path, seconds, path)
             reason = decoded.fault
         except (RuntimeError, TypeError) as error:  # TypeError: the suffix .raw, without a rate
             decoded, reason = None, _libsndfile_reason(error)
