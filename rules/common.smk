@@ -15,7 +15,7 @@ sys.path.insert(0, str(SCRIPTS))
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.errors import UserError
 from genreflow.features.registry import FEATURES, clip_shape, feature_parameters
-from genreflow.files.atomic import check_folder, write_whole
+from genreflow.files.atomic import check_folder, check_readable, write_whole
 from genreflow.files.integrity import digest_parameters
 from genreflow.partitions.names import ALL, FOLDS, number_of_folds
 from genreflow.plan.loading import canonical, load, read_yaml
@@ -49,6 +49,8 @@ def clear_messages():
 
 
 with clear_messages():
+    # Snakemake would look for the outputs in it, and end with a traceback.
+    check_readable(Path("results").absolute())
     # `config` holds only what came from the command line: there is no configfile directive, since
     # Snakemake would merge the user's datasets with the demo's.
     CONFIG = load(

@@ -35,7 +35,7 @@ rule compute_normalisation:
     shell:
         command(
             "compute_normalisation",
-            "input.partition input.moments input.vectors output.normalisation",
+            "input.partition input.usable input.moments input.vectors output.normalisation",
         )
 
 
@@ -43,6 +43,7 @@ rule train_dnn:
     """Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
     input:
         partition=partition_file(),
+        usable="results/{dataset}/usable.csv",
         normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
         vectors=network_features("vectors"),
     output:
@@ -67,7 +68,7 @@ rule train_dnn:
     shell:
         command(
             "train_dnn",
-            "input.partition input.normalisation input.vectors output.model output.curve",
+            "input.partition input.usable input.normalisation input.vectors output.model output.curve",
         )
 
 

@@ -41,7 +41,7 @@ rule train_expert:
     shell:
         command(
             "train_expert",
-            "input.partition input.inputs output.model output.curve resources.inputs_mb",
+            "input.partition input.usable input.inputs output.model output.curve resources.inputs_mb",
         )
 
 
@@ -104,6 +104,7 @@ rule train_mixer:
     """Train the convolutional (MoEC) or the recurrent (MoER) mixer over frozen experts."""
     input:
         partition=partition_file(),
+        usable="results/{dataset}/usable.csv",
         probabilities=mixed_probabilities,
         inputs=shards_of(MIXER_FEATURE),
         models=rerun(lambda w, e: [with_wildcards(fold_file("models", f"{e}.safetensors"), w)]),
@@ -127,8 +128,8 @@ rule train_mixer:
     shell:
         command(
             "train_mixer",
-            "input.partition input.probabilities input.inputs input.models input.expert_inputs "
-            "output.model output.curve resources.inputs_mb",
+            "input.partition input.usable input.probabilities input.inputs input.models "
+            "input.expert_inputs output.model output.curve resources.inputs_mb",
         )
 
 

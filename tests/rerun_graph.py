@@ -67,7 +67,12 @@ READS: Final[dict[str, tuple[str, ...]]] = {
         for n in SMALL_NETWORKS
     },
     **{
-        f"train_dnn {n}": ("make_partition", f"compute_normalisation {n}", *INPUTS[n])
+        f"train_dnn {n}": (
+            "make_partition",
+            "allow_training",
+            f"compute_normalisation {n}",
+            *INPUTS[n],
+        )
         for n in SMALL_NETWORKS
     },
     **{f"aggregate_segments {n}": (f"train_dnn {n}", *INPUTS[n]) for n in SMALL_NETWORKS},
@@ -81,7 +86,9 @@ READS: Final[dict[str, tuple[str, ...]]] = {
         f"evaluate_expert {s}": ("make_partition", f"predict_expert {e}")
         for s, e in EXPERT_SYSTEMS.items()
     },
-    **dict.fromkeys(MIXERS, ("make_partition", *PREDICTIONS, "compute_mel original")),
+    **dict.fromkeys(
+        MIXERS, ("make_partition", "allow_training", *PREDICTIONS, "compute_mel original")
+    ),
     "evaluate_mixture MoEB": ("make_partition", *PREDICTIONS),
     "evaluate_mixture MoEC": ("make_partition", *PREDICTIONS, "train_mixer moec"),
     "evaluate_mixture MoER": ("make_partition", *PREDICTIONS, "train_mixer moer"),

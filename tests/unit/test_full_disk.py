@@ -8,6 +8,8 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pandas as pd
 import pytest
 from genreflow import cli
 from genreflow.collections import folder
+from genreflow.collections.unpacking import unpack
 from genreflow.errors import UserError
 from genreflow.files.assignments import Assignment, write_assignments
 from genreflow.files.atomic import check_folder, explain_fault, write_whole
@@ -67,9 +70,13 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 }
 
 
+def unpack_beside(folder: Path) -> None:
+    unpack(folder.with_suffix(".zip"), folder, wanted=lambda _: True)
+
+
 def main(job: Job) -> None:
-    """Write a format, as a script does."""
-    WRITERS[job.settings](job.path("made"))
+    """Write a format, as a script does, or unpack an archive."""
+    {**WRITERS, "unpacked": unpack_beside}[job.settings](job.path("made"))
 
 
 def run_job(kind: str, path: Path, log: Path, limit: int | None = None) -> str:
@@ -116,6 +123,21 @@ def test_file_that_has_no_room_is_not_begun_and_made_later(
     WRITERS[kind](made)
     assert os.listdir(made.parent) == ["made"]
     assert len(made.read_bytes()) > 1000
+
+
+def test_archive_that_has_no_room_is_unpacked_later(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    sizes = {"0.wav": 500, "1.wav": 5000, "2.wav": 500}
+    with zipfile.ZipFile(clips.with_suffix(".zip"), "w") as archive:
+        for name, size in sizes.items():
+            archive.writestr(name, bytes(size))
+    said = run_job("unpacked", clips, tmp_path / "job.log", 1000)
+    archive_and_folder = Path(f"{clips}.zip, {clips}")
+    assert_clear(said, "the file is larger than the system allows", archive_and_folder)
+    # What is whole is kept.
+    assert os.listdir(clips) == ["0.wav"]
+    unpack_beside(clips)
+    assert {path.name: path.stat().st_size for path in clips.iterdir()} == sizes
 
 
 @pytest.fixture
@@ -204,6 +226,20 @@ def test_faults_are_told_in_a_persons_words(error: Exception, expected: str) -> 
     fault = explain_fault(error, [Path("results/a.csv"), Path("results/b.csv")])
     assert expected in str(fault)
     assert "Where: results/a.csv, results/b.csv" in str(fault)
+
+
+def test_no_room_for_temporary_files_is_told_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile._os, "open", full)
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+    fault = str(explain_fault(caught.value, [Path("results/a.csv")]))
+    assert_clear(f"Error: {fault}", "temporary files can't be written anywhere", Path("['"))
 
 
 @pytest.mark.parametrize(

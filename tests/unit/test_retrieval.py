@@ -597,7 +597,7 @@ def test_a_full_disk_is_one_message(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "extract", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    with pytest.raises(UserError, match="there is no room left on the disk"):
         unpack(archive, tmp_path / "unpacked", wanted=is_clip)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import SMALL, Snakemake, write_collection
+from harness import SMALL, Snakemake, music_configuration, plan, write_collection, write_music
 
 
 def rows(number: int = 8) -> list[dict[str, str]]:
@@ -123,6 +123,58 @@ def test_too_many_unusable_clips_stop_the_run(snakemake: Snakemake, tmp_path: Pa
     assert "8 of 8 files are missing: " in outcome.output.partition("Building DAG")[0]
     assert len((tmp_path / "results/music/quarantine.csv").read_text().splitlines()) == 9
     assert "rule compute_normalisation:" not in outcome.output
+
+
+def trained(folder: Path) -> set[str]:
+    """Return what a run has trained."""
+    results = folder / "results/music"
+    kinds = ("models/split/*/fold0/*.safetensors", "normalisation/split/fold0/*.h5")
+    return {str(path.relative_to(results)) for kind in kinds for path in results.glob(kind)}
+
+
+#: A job of every rule that trains, which is new after `test_nothing_trains_...`'s first run.
+NEW = {
+    "compute_normalisation": "fold0/tf",
+    "train_dnn": "seed1/fold0/sf",
+    "train_expert": "seed0/fold0/modulation",
+    "train_mixer": "seed0/fold0/moec",
+}
+
+
+def test_nothing_trains_once_the_limit_is_lowered(snakemake: Snakemake, tmp_path: Path) -> None:
+    write_music(tmp_path)
+    experiment = {"dataset": "music", "partition": "split"}
+    first = music_configuration(shards=1) | {
+        "experiments": [{**experiment, "systems": ["SF", "MoEB"]}],
+        "mixer": {**SMALL["mixer"], "experts": ["original", "mfcc"]},
+    }
+    target = ("--", "results/tables.csv")
+    outcome = snakemake(first, *target)
+    assert outcome.status == 0, outcome.output[-3000:]
+    before = trained(tmp_path)
+    assert len(before) == 4
+
+    lower = first | {
+        "audio": {**first["audio"], "max_quarantined": 0.01},
+        "experiments": [{**experiment, "systems": ["SF", "TF", "MoEB", "MoEC", "modulation"]}],
+        "seeds": [0, 1],
+    }
+    outcome = snakemake(lower, "--logger", "genreflow", *target)
+    assert outcome.status != 0
+    assert "Traceback" not in outcome.output
+    assert trained(tmp_path) == before
+    said = "Error: 1 of 24 clips (4.2%) can't be used"
+    for rule, job in NEW.items():
+        assert said in (tmp_path / f"results/logs/{rule}/music/split/{job}.log").read_text()
+    end = outcome.output.partition("\nFailed, ")[2]
+    assert f"check_quarantine/music:\n    {said}:\n" in end
+    assert "    t10: " in end
+    assert "Expected: at most 1.0% (audio.max_quarantined)" in end
+
+    assert {job.rule for job in plan(tmp_path, first, *target)} <= {
+        "check_quarantine",
+        "make_tables",
+    }
 
 
 def test_a_line_a_job_and_the_failed_one_with_its_reason_once(

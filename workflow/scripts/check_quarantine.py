@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from genreflow.errors import UserError
 from genreflow.files.atomic import write_whole
 from genreflow.files.audio_report import read_reports
 from genreflow.jobs.job import Job, log
+from genreflow.jobs.limits import check_limit
 
 
 def main(job: Job) -> None:
@@ -13,16 +13,15 @@ def main(job: Job) -> None:
     dataset = job.wildcards["dataset"]
     reports = read_reports(job.paths("reports"))
     bad = [report for report in reports if report.status == "quarantined"]
-    share, largest = len(bad) / max(len(reports), 1), job.untracked[dataset]
-    if share > largest:
-        shown = "\n".join(f"    {r.track_id}: {r.note} ({r.path})" for r in bad[:10])
-        more = f"\n    and {len(bad) - 10} more" if len(bad) > 10 else ""
-        raise UserError(
-            f"{len(bad)} of {len(reports)} clips ({share:.1%}) can't be used:\n{shown}{more}",
-            where=f"results/{dataset}/quarantine.csv",
-            expected=f"at most {largest:.1%} (audio.max_quarantined)",
-            hint="repair or remove these files, or raise audio.max_quarantined.",
-        )
+    shown = "\n".join(f"    {r.track_id}: {r.note} ({r.path})" for r in bad[:10])
+    more = f"\n    and {len(bad) - 10} more" if len(bad) > 10 else ""
+    check_limit(
+        len(bad),
+        len(reports),
+        dataset=dataset,
+        largest=job.untracked[dataset],
+        listed=f":\n{shown}{more}",
+    )
     # The limit is not in it: another one changes nothing behind it.
     text = f"clips,quarantined\n{len(reports)},{len(bad)}\n"
     write_whole(job.path("usable"), text.encode())

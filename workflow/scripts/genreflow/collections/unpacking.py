@@ -21,6 +21,7 @@ from typing import BinaryIO, Final, cast
 
 from genreflow.collections.download import BLOCK
 from genreflow.errors import UserError
+from genreflow.files.atomic import explain_fault
 from genreflow.jobs.job import log
 from genreflow.jobs.progress import INTERVAL, format_seconds
 
@@ -118,7 +119,7 @@ def unpack(archive: Path, folder: Path, *, wanted: Callable[[str], bool]) -> lis
             hint="get it again.",
         ) from None
     except OSError as error:
-        raise UserError(
+        raise explain_fault(error, [archive, folder]) or UserError(
             f"the archive can't be unpacked: {error.strerror or error}.",
             where=f"{archive} to {folder}",
         ) from None

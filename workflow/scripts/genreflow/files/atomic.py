@@ -68,7 +68,25 @@ def check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+            number = errno.EROFS if read_only else errno.EACCES
+            raise OSError(number, os.strerror(number), str(folder))
+    except OSError as error:
+        raise explain_fault(error) or error from None
+
+
+def check_readable(folder: Path) -> None:
+    """Refuse a folder that can't be listed; it may be missing.
+
+    Raises
+    ------
+    UserError
+        It is something else, or closed to this user.
+    """
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
+        pass
     except OSError as error:
         raise explain_fault(error) or error from None
 
@@ -83,6 +101,14 @@ def explain_fault(error: Exception, written: Iterable[Path] = ()) -> UserError |
     written
         The files of which it may be, where the error names none.
     """
+    # Python's own, which no number tells from a file that is missing.
+    _, _, folders = str(error).partition("No usable temporary directory found in ")
+    if folders:
+        return UserError(
+            "temporary files can't be written anywhere.",
+            where=folders,
+            hint="make room in one of these folders, or name one that has room in TMPDIR.",
+        )
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (text := re.search(r"(?:errno =|os error) (\d+)", str(error))):
         number = int(text[1])

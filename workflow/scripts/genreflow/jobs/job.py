@@ -20,6 +20,7 @@ from genreflow.files.atomic import explain_fault
 from genreflow.files.integrity import check_seals, seal
 from genreflow.files.layouts import Layout
 from genreflow.files.store import check_parameters
+from genreflow.jobs.limits import check_limits
 
 log = logging.getLogger("genreflow")
 
@@ -127,6 +128,8 @@ def run(script: str, arguments: Sequence[str]) -> None:
         check_seals(job.inputs)
         if expected := os.environ.get("GENREFLOW_PARAMETERS"):
             check_parameters(job.inputs, json.loads(expected))
+        if limits := os.environ.get("GENREFLOW_LIMITS"):
+            check_limits(job.inputs, json.loads(limits))
         importlib.import_module(script).main(job)
         seal(job.outputs)
     except UserError as error:
