@@ -31,6 +31,7 @@ BENCHMARKS = (
     ("small_networks", "measure_memory"),
     ("experts", "compare_with_torch"),
     ("training", "measure_steps"),
+    ("load", "measure_load"),
 )
 
 

@@ -9,7 +9,7 @@ import csv
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,13 @@ EXPERIMENTS = (
 )
 
 
-def snakemake(folder: Path, *arguments: str, cores: int = 2, stand_in: Path | None = None) -> Run:
+def snakemake(
+    folder: Path,
+    *arguments: str,
+    cores: int = 2,
+    stand_in: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Run:
     """Run the workflow in a folder, with a stand-in for its jobs' Python if there is one."""
     python = [
         sys.executable,
@@ -97,7 +103,9 @@ def snakemake(folder: Path, *arguments: str, cores: int = 2, stand_in: Path | No
     ]
     command = [*python, "--snakefile", REPOSITORY / "Snakefile", "--directory", folder]
     return run(
-        [*command, "--cores", str(cores), "--configfile", "my.yaml", *arguments], folder=folder
+        [*command, "--cores", str(cores), "--configfile", "my.yaml", *arguments],
+        folder=folder,
+        environment=environment,
     )
 
 

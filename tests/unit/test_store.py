@@ -254,3 +254,11 @@ def test_failed_write_of_arrays_keeps_the_old_file(tmp_path: Path) -> None:
         write_arrays(path, {"a": np.ones(2), "b": np.array([{}, []], dtype=object)})
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_an_open_file_keeps_little_in_memory(tmp_path: Path, clips: Clips) -> None:
+    # HDF5's own eight megabytes for each would be gigabytes for the shards of a large collection.
+    write(tmp_path / "s.h5", clips)
+    with FeatureFile(tmp_path / "s.h5") as file:
+        _, size, _ = file._data.id.get_access_plist().get_chunk_cache()
+    assert size <= 2**20

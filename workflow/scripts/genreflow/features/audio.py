@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 1.0
 #: Above this peak the samples are integers that nobody scaled; they would also overflow float16.
 LARGEST_PEAK = 100.0
+#: Above this rate in Hz the header is damaged: no music has it, and resamplers fail silently.
+LARGEST_RATE = 1_000_000
 #: Seconds that a decoder may lack before anything is said: encoders' delays and rounding are less.
 TOLERANCE_SECONDS = 0.1
 #: Seconds for ffmpeg to convert a clip, beside its length: it takes less than one, but a network
@@ -268,18 +270,24 @@ def prepare_clip(
     Raises
     ------
     UnusableClip
-        There are no samples, or some are not finite, or they are far outside [-1, 1].
+        There are no samples, or some are not finite, or they are far outside [-1, 1], or at a
+        rate that music has not, or too few for one sample of the clip.
     """
+    rate = decoded.sample_rate
     if decoded.samples.size == 0:
         raise UnusableClip("no samples")
+    if rate > LARGEST_RATE:
+        raise UnusableClip(f"a sample rate of {rate} Hz: its header is damaged")
     if not np.isfinite(decoded.samples).all():
         raise UnusableClip("samples that are not finite")
     peak = float(np.abs(decoded.samples).max())
     if peak > LARGEST_PEAK:
         raise UnusableClip(f"peak {peak:.4g}: samples are not scaled to [-1, 1]")
     mono = decoded.samples.mean(axis=1, dtype=np.float32)
-    mono = resample(mono, decoded.sample_rate, sample_rate, resampler=resampler)
-    mono = mono[round(decoded.lead * sample_rate / decoded.sample_rate) :][:length]
+    mono = resample(mono, rate, sample_rate, resampler=resampler)
+    if mono.size == 0:
+        raise UnusableClip("it is shorter than a sample of the clip")
+    mono = mono[round(decoded.lead * sample_rate / rate) :][:length]
     return np.pad(mono, (0, length - mono.size)), int(mono.size)
 
 
@@ -293,6 +301,9 @@ def resample(samples: Samples, original: int, target: int, *, resampler: Resampl
     if resampler == "kaiser_fast":
         import resampy
 
+        # Of none resampy makes an error, and soxr nothing.
+        if len(samples) * target < original:
+            return np.zeros(0, np.float32)
         resampled = resampy.resample(samples, original, target, filter="kaiser_fast")
     else:
         import soxr
@@ -369,8 +380,8 @@ def _counts_frames(path: Path) -> bool:
             size = sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(head[6:]))
             file.seek(size + (10 if head[5] & 0x10 else 0), os.SEEK_CUR)
             head = file.read(10)
-        # Longer than any first frame.
-        frame = head + file.read(4096)
+        # Longer than any first frame, and zeros for a name at the very end.
+        frame = head + file.read(4096) + bytes(8)
     for name, flags, number in ((b"Xing", 7, 8), (b"Info", 7, 8), (b"VBRI", None, 14)):
         at = frame.find(name)
         if at >= 0 and (flags is None or frame[at + flags] & 1):

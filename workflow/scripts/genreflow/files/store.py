@@ -35,6 +35,9 @@ MOMENTS_DIGEST = "moments/digest"
 QUARANTINED = "quarantined"
 #: Rows that are summed at a time, so that they stay in the processor's cache.
 BLOCK = 32
+#: Bytes that HDF5 keeps of each open array: a chunk of moments.  Clips are read once, and its own
+#: 8 MiB would be 2 GiB for the shards of a large collection.
+CHUNK_CACHE = 1024 * 1024
 
 
 class FeatureWriter:
@@ -233,7 +236,7 @@ class FeatureFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = h5py.File(path, "r", locking=False)
+            self._file = h5py.File(path, "r", locking=False, rdcc_nbytes=CHUNK_CACHE)
         except OSError as error:
             raise self._damaged(f"the feature cache can't be read: {error}.") from None
         with self._damage():

@@ -156,6 +156,7 @@ def evaluate(network: Mlp, source: VectorSource) -> tuple[float, float]:
             log_probabilities = network.log_probabilities(vectors[start : start + ROWS])
             loss -= float(log_probabilities[np.arange(len(chunk)), chunk].sum(dtype=np.float64))
             correct += float((log_probabilities.argmax(axis=1) == chunk).sum())
+        del vectors
     return loss / source.rows, correct / source.rows
 
 
@@ -218,6 +219,8 @@ def train_mlp(
                 )
                 loss, correct = loss + chunk_loss, correct + chunk_correct
             steps, rows = steps - (-len(order) // batch), rows + len(order)
+            # Else it would stay in memory while the next block is read.
+            del vectors
         valid_loss, valid_accuracy = evaluate(network, valid)
         record = EpochRecord(
             epoch, steps, learning_rate, loss / rows, correct / rows, valid_loss, valid_accuracy
