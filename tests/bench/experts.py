@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
 import torch
-from genreflow.yi2019.training import image
+from genreflow.errors import UserError
+from genreflow.yi2019.training import check_precision
 from measuring import KEPT, REPOSITORY, run, spread, times
 from page import Bounded, Row, Section
 from sound import SETTINGS
 from torch import Tensor, nn
 from torch.nn import functional
-from training import expert_network, train
+from training import network_and_inputs, torch_operations, train
+
+if TYPE_CHECKING:
+    from genreflow.choices import Precision
 
 EXPERTS = ("original", "modulation", "mfcc")
 STEPS = 4
+KINDS = {
+    "paper": "torch, eager",
+    "torch": "torch's operations",
+    "here": "here",
+    "bfloat16": "here, bfloat16",
+}
+LEAST = {"paper": 2.5, "torch": 1.15}
 
 
 class Plain(nn.Module):
@@ -43,56 +56,83 @@ class Plain(nn.Module):
         return logits
 
 
-def step_seconds(kind: str, expert: str) -> list[float]:
+def step_seconds(kind: str, network: str) -> list[float]:
     """Return the seconds of some training steps on 16 clips, after one that is not counted."""
-    torch.set_num_threads(SETTINGS.training.threads)
-    own = expert_network(expert)
-    inputs = image(torch.randn(SETTINGS.expert.batch, *SETTINGS.expert_shape(expert)))
-    network = own
-    if kind == "plain":
-        network = Plain(10, SETTINGS.expert_pools(expert))
-        network.load_state_dict(own.state_dict())
+    torch.set_num_threads(1 if network == "MoER" else SETTINGS.training.threads)
+    own, inputs = network_and_inputs(network)
+    trained = own
+    if kind == "paper":
+        trained = Plain(10, SETTINGS.expert_pools(network))
+        trained.load_state_dict(own.state_dict())
         with torch.inference_mode():
-            torch.testing.assert_close(network.eval()(inputs), own.eval()(inputs))
+            torch.testing.assert_close(
+                trained.eval()(inputs), own.eval()(inputs), rtol=1e-4, atol=1e-4
+            )
         inputs = inputs.contiguous()
-    classes = torch.arange(len(inputs)) % 10
-    optimiser = torch.optim.Adam(network.parameters(), lr=SETTINGS.expert.learning_rate)
-    step = {"step": lambda: train(network, inputs, classes, optimiser)}
-    return times(step, rounds=STEPS)["step"]
+    precision: Precision = "bfloat16" if kind == "bfloat16" else "float32"
+    classes = torch.arange(len(inputs)) % 4
+    optimiser = torch.optim.Adam(trained.parameters(), lr=SETTINGS.expert.learning_rate)
+    step = {"step": lambda: train(trained, inputs, classes, optimiser, precision)}
+    with torch_operations() if kind == "torch" else nullcontext():
+        return times(step, rounds=STEPS)["step"]
+
+
+def measure(kind: str, network: str, environment: dict[str, str]) -> tuple[list[float], float]:
+    """Return the seconds of training steps in a process of their own, and its peak in MiB."""
+    paths = f"{REPOSITORY}/tests/bench:{REPOSITORY}/workflow/scripts"
+    finished = run(
+        [sys.executable, "-m", "experts", kind, network],
+        folder=REPOSITORY,
+        environment={"PYTHONPATH": paths, **environment},
+    )
+    return json.loads(finished.output.splitlines()[-1]), finished.peak_mib
 
 
 def compare_with_torch() -> list[Section]:
-    """Time a training step of the three kinds of experts; the ratios have bounds."""
+    """Time a training step of the networks; the ratios have bounds."""
     rows: list[Row] = []
-    for expert in EXPERTS:
-        seconds = {}
-        for name, kind, environment in (
-            ("plain", "plain", {}), ("plain, memory kept", "plain", KEPT), ("own", "own", KEPT),
-        ):  # fmt: skip
-            command = [sys.executable, "-m", "experts", kind, expert]
-            paths = f"{REPOSITORY}/tests/bench:{REPOSITORY}/workflow/scripts"
-            finished = run(
-                command, folder=REPOSITORY, environment={"PYTHONPATH": paths, **environment}
-            )
-            seconds[name] = json.loads(finished.output.splitlines()[-1])
-        ratios = [a / b for a, b in zip(seconds["plain"], seconds["own"], strict=True)]
-        rows.append(
-            {
-                "expert": expert,
-                "torch, eager [s]": spread(seconds["plain"]),
-                "the same, memory kept [s]": spread(seconds["plain, memory kept"]),
-                "here [s]": spread(seconds["own"]),
-                "times as fast": Bounded(median(ratios), at_least=2),
-                "spread": spread(ratios),
-            }
+    for network in (*EXPERTS, "MoER"):
+        measured = {
+            kind: measure(kind, network, KEPT) for kind in ("torch", "here", *halves(network))
+        }
+        seconds = {kind: found for kind, (found, _) in measured.items()}
+        if network in EXPERTS:
+            seconds["paper"], _ = measure("paper", network, {})
+        row: Row = {"network": network}
+        for kind, title in KINDS.items():
+            row[f"{title} [s]"] = spread(seconds[kind]) if kind in seconds else "-"
+        for kind in ("paper", "torch"):
+            ratio: Bounded | str = "-"
+            if kind in seconds:
+                least = LEAST[kind] if network != "MoER" else 1.5
+                ratio = Bounded(median(seconds[kind]) / median(seconds["here"]), at_least=least)
+            row[f"beside {KINDS[kind]}"] = ratio
+        row["by bfloat16 again"] = (
+            f"{median(seconds['here']) / median(seconds['bfloat16']):.2f}"
+            if "bfloat16" in seconds
+            else "-"
         )
+        for kind in ("torch", "here"):
+            row[f"peak, {KINDS[kind]} [MiB]"] = measured[kind][1]
+        rows.append(row)
     text = (
-        f"Training steps of 16 clips of 30 s on {SETTINGS.training.threads} threads: the median "
-        f"of {STEPS}, with the smallest and the largest. The reference is the network in the "
-        "paper's terms, channels first and ELU before pooling, in a process as it comes; with "
-        "its memory kept by the C library, as the rules let trainings do, it is faster too."
+        f"Training steps of 16 clips of 30 s on {SETTINGS.training.threads} threads (MoER: one): "
+        f"the median of {STEPS}, with the smallest and the largest. The reference is the network "
+        "in the paper's terms, channels first and ELU before pooling, in a process as it comes. "
+        "Torch's operations are the same network as here, with channels last, ELU behind the "
+        "pooling and memory kept by the C library, in operations that torch has. bfloat16 is "
+        "timed where the processor has units for it."
     )
     return [Section("Experts beside torch", text, rows)]
+
+
+def halves(network: str) -> tuple[str, ...]:
+    """Return the kind of step in bfloat16 where it pays: on maps, on processors with units."""
+    try:
+        check_precision("bfloat16", torch.device("cpu"))
+    except UserError:
+        return ()
+    return ("bfloat16",) if network in EXPERTS else ()
 
 
 if __name__ == "__main__":

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from statistics import median
+from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import torch
 from genreflow.features.registry import clip_shape
 from genreflow.systems import MIXER_FEATURE
+from genreflow.yi2019 import blocks, recurrence
 from genreflow.yi2019.networks import build_network
-from genreflow.yi2019.training import batchnorm_settings, choose_device, image
+from genreflow.yi2019.training import batchnorm_settings, choose_device, image, run_network
 from measuring import spread, times
 from page import Row, Section
 from sound import SETTINGS
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
+
+if TYPE_CHECKING:
+    from genreflow.choices import Precision
 
 ROUNDS = 3
 #: Networks by the expert whose input they have; the others have the sizes of one of them.
@@ -107,21 +115,10 @@ def training_hours(step: float, evaluation: float, train: int, valid: int) -> fl
 
 def step_times(name: str, device: torch.device) -> tuple[list[float], list[float], int]:
     """Return the seconds of training steps and of evaluations, and a step's operations."""
-    batch = SETTINGS.expert.batch
-    if name == "MoER":
-        bands, frames = clip_shape(MIXER_FEATURE, SETTINGS)
-        network = build_network(
-            {"network": "gru_mixer", "outputs": len(SETTINGS.mixer.experts), "bands": bands,
-             "dropout": SETTINGS.mixer.dropout,
-             **batchnorm_settings(SETTINGS.mixer.model_dump())}
-        )  # fmt: skip
-        inputs = torch.randn(batch, frames, bands)
-    else:
-        network = expert_network(name)
-        inputs = image(torch.randn(batch, *SETTINGS.expert_shape(name)))
+    network, inputs = network_and_inputs(name)
     network.to(device)
     inputs = inputs.to(device)
-    classes = torch.arange(batch, device=device) % 4
+    classes = torch.arange(len(inputs), device=device) % 4
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     found = times(
         {
@@ -130,27 +127,52 @@ def step_times(name: str, device: torch.device) -> tuple[list[float], list[float
         },
         rounds=ROUNDS,
     )
-    with FlopCounterMode(display=False) as counter:
+    # What compiled loops do is not counted.
+    with torch_operations(), FlopCounterMode(display=False) as counter:
         train(network, inputs, classes, optimiser)
     return found["train"], found["evaluate"], counter.get_total_flops()
 
 
-def expert_network(expert: str) -> nn.Module:
-    """Return an expert's network for ten classes."""
-    return build_network(
-        {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(expert),
+@contextmanager
+def torch_operations() -> Iterator[None]:
+    """Let networks take torch's own operations."""
+    with (
+        patch.object(blocks, "computes", lambda _inputs: False),
+        patch.object(recurrence, "computes", lambda _inputs: False),
+    ):
+        yield
+
+
+def network_and_inputs(name: str) -> tuple[nn.Module, torch.Tensor]:
+    """Return an expert's network for ten classes, or MoER's mixer, and a batch of random inputs."""
+    batch = SETTINGS.expert.batch
+    if name == "MoER":
+        bands, length = clip_shape(MIXER_FEATURE, SETTINGS)
+        network = build_network(
+            {"network": "gru_mixer", "outputs": len(SETTINGS.mixer.experts), "bands": bands,
+             "dropout": SETTINGS.mixer.dropout,
+             **batchnorm_settings(SETTINGS.mixer.model_dump())}
+        )  # fmt: skip
+        return network, torch.randn(batch, length, bands)
+    network = build_network(
+        {"network": "k2c2", "outputs": 10, "pools": SETTINGS.expert_pools(name),
          "channels": SETTINGS.expert.channels,
          **batchnorm_settings(SETTINGS.expert.model_dump())}
     )  # fmt: skip
+    return network, image(torch.randn(batch, *SETTINGS.expert_shape(name)))
 
 
 def train(
-    network: nn.Module, inputs: torch.Tensor, classes: torch.Tensor, optimiser: torch.optim.Adam
+    network: nn.Module,
+    inputs: torch.Tensor,
+    classes: torch.Tensor,
+    optimiser: torch.optim.Adam,
+    precision: Precision = "float32",
 ) -> None:
     """Take a step."""
     network.train()
     optimiser.zero_grad()
-    functional.cross_entropy(network(inputs), classes).backward()
+    functional.cross_entropy(run_network(network, inputs, precision), classes).backward()
     optimiser.step()
     _finish(inputs)
 

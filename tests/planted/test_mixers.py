@@ -29,7 +29,7 @@ RIGHT = {"blues": "percussive", "disco": "original", "jazz": "modulation", "rock
 CLIPS = {"train": 16, "valid": 6, "test": 10}
 FRAMES = 110
 FOLD = {"fold": 0, "seed": 0}
-TRAINING = {"device": "cpu", "threads": 1}
+TRAINING = {"device": "cpu", "threads": 1, "precision": "float32"}
 
 
 def spectrogram(label: str, rng: np.random.Generator) -> np.ndarray:
@@ -117,6 +117,7 @@ def predictions(request: pytest.FixtureRequest, collection: Path) -> pd.DataFram
                     "batch": 8,
                     "learning_rate": 5e-3,
                     "decay": 1e-4,
+                    "patience": None,
                     "model": "lowest_val_loss",
                     "dropout": [0.25, 0.25, 0.5],
                     "frozen_batchnorm": "running",

@@ -32,7 +32,9 @@ from genreflow.yi2019.training import make_deterministic
 EPOCHS = 7
 ROLES = ["train"] * 8 + ["valid"] * 4
 NORMALISED = {"channels": [3] * 5, "normalisation": "clip", "pools": [[1, 1]] * 4 + [[3, 3]]}
-FIT = {"batch": 3, "decay": 0.01, "epochs": EPOCHS, "learning_rate": 0.03}
+FIT = {
+    "batch": 3, "decay": 0.01, "epochs": EPOCHS, "learning_rate": 0.03, "patience": None,
+}  # fmt: skip
 
 
 def write_feature(path: Path, feature: str, **attributes: int) -> Path:
@@ -68,7 +70,8 @@ def jobs(folder: Path, device: str) -> dict[str, tuple[str, dict[str, Any], dict
                 "label": np.array(["x", "y"]),
             },
         )
-    of_fold, training = {"fold": 0, "seed": 0}, {"threads": 1, "device": device}
+    of_fold = {"fold": 0, "seed": 0}
+    training = {"threads": 1, "device": device, "precision": "float32"}
     # So little memory that the vectors are streamed, in a new order of clips every epoch.
     dnn = {"hidden": [5, 5], "initialisation": "glorot_uniform", "learning_rate": 0.05, "batch": 10}
     dnn |= {"epochs": EPOCHS, "patience": EPOCHS}

@@ -499,8 +499,8 @@ def mel_shards(folder: Path) -> list[Path]:
     ]
 
 
-TRAINING = {"threads": 1, "device": "cpu"}
-FIT = {"batch": 4, "decay": 0.0, "model": "last"}
+TRAINING = {"threads": 1, "device": "cpu", "precision": "float32"}
+FIT = {"batch": 4, "decay": 0.0, "patience": None, "model": "last"}
 
 
 def test_an_experts_initial_weights_depend_on_seed_fold_and_name(tmp_path: Path) -> None:

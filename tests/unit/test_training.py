@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from genreflow.errors import UserError
 from genreflow.features.normalisation import input_normaliser
 from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment
+from genreflow.files.curves import EpochRecord
 from genreflow.files.layouts import as_stored
 from genreflow.files.store import FeatureSet, FeatureWriter
 from genreflow.yi2019.mixture import align_probabilities, batch_statistics_experts
@@ -20,6 +22,7 @@ from genreflow.yi2019.training import (
     ClipInputs,
     TrainingSet,
     batches,
+    check_precision,
     classification_objective,
     frames,
     mix,
@@ -349,6 +352,56 @@ def test_first_of_several_equally_good_epochs_is_kept(features: FeatureSet) -> N
             batch=4, learning_rate=0.0, decay=0.0, model=model, seed=0,
         )  # fmt: skip
         assert best == expected
+
+
+def test_patience_ends_a_training_that_has_settled(features: FeatureSet) -> None:
+    data = dataset(features)
+
+    def curve_of(patience: int | None, **changes: Any) -> list[EpochRecord]:
+        settings = {"learning_rate": 0.0, "epochs": 9, "model": "lowest_val_loss"} | changes
+        _, curve = train_network(
+            Linear(), data, classification_objective(data.classes), prepare=scaled,
+            batch=4, decay=0.0, seed=0, patience=patience, **settings,
+        )  # fmt: skip
+        return curve
+
+    # Without a rate nothing is learned: the first epoch's loss is never bettered.
+    assert [len(curve_of(patience)) for patience in (1, 3, 8, 9, None)] == [2, 4, 9, 9, 9]
+    assert len(curve_of(3, model="last")) == 4
+    # An ended training is the beginning of one that goes on.
+    whole = curve_of(None, learning_rate=0.5, epochs=30)
+    losses = [record.valid_loss for record in whole]
+    ended = curve_of(2, learning_rate=0.5, epochs=30)
+    assert ended == whole[: len(ended)]
+    expected = next(n for n in range(3, 31) if min(losses[: n - 2]) <= min(losses[n - 2 : n]))
+    assert len(ended) == expected < 30
+
+
+def test_bfloat16_rounds_maps_and_keeps_weights_whole(features: FeatureSet) -> None:
+    network, _, curve = train(features, precision="bfloat16")
+    _, _, expected = train(features)
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    assert {norm.running_mean.dtype for norm in network.norms} == {torch.float32}
+    assert curve == train(features, precision="bfloat16")[2]
+    for one, other in zip(curve, expected, strict=True):
+        assert one.valid_loss != other.valid_loss
+        assert one.valid_loss == pytest.approx(other.valid_loss, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("found", "able"),
+    [({"avx512_f": True}, False), ({"amx_bf16": False}, False), ({"avx512_bf16": True}, True)],
+)
+def test_bfloat16_is_refused_where_nothing_computes_with_it(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, bool], able: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {**found, "cpu_name": "Some CPU"})
+    check_precision("float32", torch.device("cpu"))
+    if able:
+        check_precision("bfloat16", torch.device("cpu"))
+    else:
+        with pytest.raises(UserError, match="Some CPU has no units for bfloat16"):
+            check_precision("bfloat16", torch.device("cpu"))
 
 
 def test_a_step_is_timed_without_a_trace(features: FeatureSet) -> None:

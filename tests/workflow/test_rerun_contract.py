@@ -97,6 +97,7 @@ VALUES: dict[str, Any] = {
     "expert.batch": 5,
     "expert.learning_rate": 1e-3,
     "expert.decay": 0.02,
+    "expert.patience": 2,
     "expert.model": "last",
     "expert.batchnorm_momentum": 0.6,
     "expert.batchnorm_average": "plain",
@@ -106,6 +107,7 @@ VALUES: dict[str, Any] = {
     "mixer.batch": 5,
     "mixer.learning_rate": 1e-3,
     "mixer.decay": 1e-3,
+    "mixer.patience": 2,
     "mixer.model": "last",
     "mixer.batchnorm_momentum": 0.6,
     "mixer.batchnorm_average": "plain",
@@ -114,6 +116,7 @@ VALUES: dict[str, Any] = {
     "mixer.frozen_batchnorm": "keras224_bn",
     "training.device": "auto",
     "training.threads": 2,
+    "training.precision": "bfloat16",
     "training.memory_gb": 3.0,
 }
 

@@ -32,6 +32,7 @@ RunningAverage = Literal["zero_debiased", "plain"]
 RunningVariance = Literal["keras224", "plain"]
 FrozenBatchnorm = Literal["running", "keras224_bn"]
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
 
 #: Largest share of what a header promises of a clip that may be gone from it, by default and in
 #: music that is classified.

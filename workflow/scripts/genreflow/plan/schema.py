@@ -174,6 +174,9 @@ class NetworkTraining(Section):
     batch: int = Field(16, ge=2, description="Clips a step.")
     learning_rate: Rate = Field(5e-3, description="Adam's rate at the first step.")
     decay: float = Field(0.01, ge=0, description="rate / (1 + decay * step).")
+    patience: Positive | None = Field(
+        None, description="Epochs without a lower validation loss that end a training; null: never."
+    )
     model: choices.KeptEpoch = Field(
         "lowest_val_loss", description="Which epoch's weights are kept."
     )
@@ -229,6 +232,10 @@ class Training(Section):
 
     device: choices.Device = Field("auto", description="auto: CUDA where there is one.")
     threads: Positive = Field(2, description="Threads of a training job, on any machine.")
+    precision: choices.Precision = Field(
+        "float32",
+        description="Numbers of the networks' maps in training; weights and sums are float32.",
+    )
     memory_gb: Rate = Field(4.0, description="Inputs above this size are streamed from the caches.")
 
 
@@ -399,6 +406,12 @@ class Config(Settings):
     classify: list[Classification] = Field(
         [], description="What results/{dataset}/classified/{name}.csv is asked to hold."
     )
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Names of the caches that are removed after their last use."""
+        unkept = set(DROPPABLE).difference(self.keep)
+        return tuple(name for name in CACHES if name in unkept.union(self.drop))
 
     def settings(self, dataset: str) -> Settings:
         """Return the settings in force for a dataset."""

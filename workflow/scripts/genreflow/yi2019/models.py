@@ -22,6 +22,7 @@ from genreflow.yi2019.training import (
     Objective,
     TrainingSet,
     batches,
+    check_precision,
     choose_device,
     fit_settings,
     input_form,
@@ -67,17 +68,23 @@ def train_and_write(
     UserError
         The training diverged.
     """
-    settings = job.settings[section]
+    settings, precision = job.settings[section], job.settings["training"]["precision"]
     device = next(network.parameters()).device
+    check_precision(precision, device)
     steps = tell_size(
         data, description["labels"], epochs=settings["epochs"], batch=settings["batch"]
     )
-    log.info("training on %s", device)
+    log.info("training on %s, %s", device, precision)
     gpu = device.type == "cuda"
     with find_checkpoint(job, device=torch.cuda.get_device_name(device) if gpu else "cpu") as kept:
         if steps >= FEWEST_STEPS:
             seconds = seconds_a_step(
-                network, data, objective, prepare=input_form(network), batch=settings["batch"]
+                network,
+                data,
+                objective,
+                prepare=input_form(network),
+                precision=precision,
+                batch=settings["batch"],
             )
             left = steps - steps * kept.epochs_done // settings["epochs"]
             log.info(
@@ -92,6 +99,7 @@ def train_and_write(
             prepare=input_form(network),
             **fit_settings(settings),
             seed=seed,
+            precision=precision,
             section=section,
             checkpoint=kept,
             report_step=progress.step,
@@ -107,6 +115,7 @@ def train_and_write(
                 **description,
                 "clips": data.clips,
                 "parameters": settings,
+                "precision": precision,
                 "seed": job.wildcards["seed"],
                 "fold": job.wildcards["fold"],
                 "best_epoch": best_epoch,

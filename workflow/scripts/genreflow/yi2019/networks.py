@@ -18,6 +18,7 @@ from genreflow.files.models import (
     split_normalisation,
     write_model,
 )
+from genreflow.yi2019 import blocks, recurrence
 
 if TYPE_CHECKING:
     from genreflow.choices import RunningAverage, RunningVariance
@@ -86,16 +87,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
             return super().forward(inputs)
         assert self.running_mean is not None
         assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        self._steps += 1
-        self.num_batches_tracked += 1
-        new = 1 - self._kept
-        if self._average == "zero_debiased":
-            new /= 1 - self._kept**self._steps
-        factor, n = 1.0, inputs.numel() // inputs.shape[1]
-        if self._variance == "keras224":
-            # torch itself corrects by n / (n - 1).
-            factor = (n if inputs.ndim == 4 else n - 1) / (n - 1 - self.eps)
+        new, factor = self._step(inputs.numel() // inputs.shape[1], inputs.ndim)
         # Copies, since what torch has updated must stay as it is until the gradient.
         mean, variance = self.running_mean.clone(), self.running_var / factor
         out = functional.batch_norm(
@@ -103,6 +95,38 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         )
         self.running_mean, self.running_var = mean, variance * factor
         return out
+
+    def observe(self, mean: Tensor, variance: Tensor, n: int) -> None:
+        """Take the statistics of a batch of maps that another function has normalised.
+
+        Parameters
+        ----------
+        mean, variance
+            Of every channel; the variance is the biased one.
+        n
+            Values a channel.
+        """
+        if not self.track_running_stats:
+            return
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        new, factor = self._step(n, 4)
+        self.running_mean = torch.lerp(self.running_mean, mean.to(self.running_mean), new)
+        unbiased = (variance * (factor * n / (n - 1))).to(self.running_var)
+        self.running_var = torch.lerp(self.running_var, unbiased, new)
+
+    def _step(self, n: int, dimensions: int) -> tuple[float, float]:
+        """Count a step; return the share of its statistics, and what corrects torch's variance."""
+        assert self.num_batches_tracked is not None
+        self._steps += 1
+        self.num_batches_tracked += 1
+        new = 1 - self._kept
+        if self._average == "zero_debiased":
+            new /= 1 - self._kept**self._steps
+        if self._variance == "plain":
+            return new, 1.0
+        # torch itself corrects by n / (n - 1).
+        return new, (n if dimensions == 4 else n - 1) / (n - 1 - self.eps)
 
 
 class K2c2(nn.Module):
@@ -157,9 +181,47 @@ class K2c2(nn.Module):
         maps = inputs.contiguous(memory_format=torch.channels_last)
         for convolution, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
             # ELU is monotonic, so it commutes with the maximum and costs an eighth here.
-            maps = functional.elu(pool_same(norm(convolution(maps)), pool))
+            maps = functional.elu(self._normalised(maps, convolution, norm, pool))
         logits: Tensor = self.dense(maps.flatten(1))
         return logits
+
+    def _normalised(
+        self, maps: Tensor, convolution: nn.Module, norm: nn.Module, pool: tuple[int, int]
+    ) -> Tensor:
+        """Return maps convolved, normalised and pooled; in few passes where that can be."""
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, BatchNorm)
+        if not (blocks.computes(maps) and (norm.training or not torch.is_grad_enabled())):
+            return pool_same(norm(convolution(maps)), pool)
+        assert convolution.bias is not None
+        layers = maps, convolution.weight, convolution.bias, norm.weight, norm.bias
+        if norm.training:
+            out, mean, variance = blocks.train_block(*layers, pool=pool, epsilon=norm.eps)
+            norm.observe(mean, variance, len(maps) * (maps.shape[2] - 2) * (maps.shape[3] - 2))
+            return out
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        statistics = norm.running_mean, norm.running_var
+        return blocks.evaluate_block(*layers, *statistics, pool=pool, epsilon=norm.eps)
+
+
+class Gru(nn.GRU):
+    """A bidirectional gated recurrent unit of one layer, in compiled steps on a CPU.
+
+    In float32 also where autocast is on, in which it would take twice the time on a GPU.
+    Input (clips, frames, size); output the states, (clips, frames, 2 units), and the last ones.
+    """
+
+    def __init__(self, size: int, units: int) -> None:
+        super().__init__(size, units, batch_first=True, bidirectional=True)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Go through the frames in both directions, from states of zeros."""
+        if recurrence.computes(inputs):
+            return recurrence.run_gru(self, inputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            found: tuple[Tensor, Tensor] = super().forward(inputs)
+        return found
 
 
 class GruMixer(nn.Module):
@@ -192,8 +254,8 @@ class GruMixer(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout = [float(rate) for rate in dropout]
-        self.first = nn.GRU(bands, GRU_UNITS, batch_first=True, bidirectional=True)
-        self.second = nn.GRU(2 * GRU_UNITS, GRU_UNITS, batch_first=True, bidirectional=True)
+        self.first = Gru(bands, GRU_UNITS)
+        self.second = Gru(2 * GRU_UNITS, GRU_UNITS)
         self.dense = nn.Linear(2 * GRU_UNITS, DENSE_UNITS)
         self.norm = BatchNorm(
             DENSE_UNITS,

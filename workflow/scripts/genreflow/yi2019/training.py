@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genreflow.errors import UserError
 from genreflow.features.normalisation import input_normaliser, input_statistics
 from genreflow.files.assignments import Assignment, usable
 from genreflow.files.checkpoints import Checkpoint, TrainingState, named
@@ -23,7 +24,7 @@ from genreflow.files.layouts import Clips, finite_clip
 from genreflow.yi2019.networks import GruMixer
 
 if TYPE_CHECKING:
-    from genreflow.choices import Device, KeptEpoch, Normalisation
+    from genreflow.choices import Device, KeptEpoch, Normalisation, Precision
     from genreflow.files.store import FeatureSet
 
 ADAM_EPSILON = 1e-7
@@ -166,12 +167,40 @@ def choose_device(device: Device) -> torch.device:
     return torch.device(device)
 
 
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse bfloat16 where nothing computes with it, since it would only be slower.
+
+    Raises
+    ------
+    UserError
+        Neither the GPU nor the processor has units for it.
+    """
+    if precision == "float32":
+        return
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+        where = torch.cuda.get_device_name(device)
+    else:
+        found = torch.cpu.get_capabilities()
+        able = any(value for name, value in found.items() if name.endswith("bf16"))
+        where = f"the processor {found['cpu_name']}"
+    if not able:
+        raise UserError(
+            f"{where} has no units for bfloat16, which would be slower there than float32",
+            where="training.precision",
+            expected="float32, or a processor with AMX or AVX-512 BF16, or a GPU since Ampere",
+            hint="send the trainings to other nodes, or set training.precision: float32",
+        )
+
+
 def make_deterministic(threads: int) -> None:
     """Pin the threads and choose algorithms that give the same bits every time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+    # A convolution of float32 is one: with the ten bits of TF32, bfloat16 would be the honest name.
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def image(values: Tensor) -> Tensor:
@@ -229,6 +258,13 @@ def mix(weights: Tensor, probabilities: Tensor) -> Tensor:
     return torch.einsum("nm,nmk->nk", weights, probabilities)
 
 
+def run_network(network: nn.Module, inputs: Tensor, precision: Precision) -> Tensor:
+    """Return the logits of prepared inputs, float32."""
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits: Tensor = network(inputs)
+    return logits.float()
+
+
 def batches(rows: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yield rows in batches; one left over joins the last batch, since alone it has no variance."""
     starts = list(range(0, len(rows), size))
@@ -240,7 +276,8 @@ def batches(rows: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.i
 
 def fit_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of an expert's or a mixer's configuration that `train_network` takes."""
-    return {key: settings[key] for key in ("epochs", "batch", "learning_rate", "decay", "model")}
+    keys = ("epochs", "batch", "learning_rate", "decay", "patience", "model")
+    return {key: settings[key] for key in keys}
 
 
 def batchnorm_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,6 +297,8 @@ def train_network(
     decay: float,
     model: KeptEpoch,
     seed: int,
+    patience: int | None = None,
+    precision: Precision = "float32",
     section: Literal["expert", "mixer"] = "expert",
     checkpoint: Checkpoint | None = None,
     report_step: Callable[[int, int, SupportsFloat], Any] = lambda done, total, loss: None,
@@ -275,6 +314,10 @@ def train_network(
         `image` or `frames`.
     model
         Which epoch's weights are kept.
+    patience
+        Epochs without a lower validation loss after which the training ends.
+    precision
+        Of the maps, also while validating.
     section
         Of the settings, for the message of a training that diverges.
     checkpoint
@@ -316,7 +359,7 @@ def train_network(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-            logits = network(prepare(data.inputs.batch(rows)))
+            logits = run_network(network, prepare(data.inputs.batch(rows)), precision)
             losses, scores = objective(logits, rows, True)
             losses.mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -326,7 +369,13 @@ def train_network(
             correct += (scores.argmax(1) == data.classes[rows]).sum()
             report_step((epoch - 1) * len(data.train) + done, total, loss_sum / done)
         valid_loss, valid_accuracy = evaluate_network(
-            network, data, objective, prepare=prepare, rows=data.valid, batch=batch
+            network,
+            data,
+            objective,
+            prepare=prepare,
+            precision=precision,
+            rows=data.valid,
+            batch=batch,
         )
         record = EpochRecord(
             epoch,
@@ -343,12 +392,20 @@ def train_network(
         if not best_epoch or _score(record, model) > _score(curve[best_epoch - 1], model):
             best_epoch = epoch
             best = {name: value.clone() for name, value in network.state_dict().items()}
+        if _settled(curve, patience):
+            break
         if checkpoint and checkpoint.due():
             arrays = _state_arrays(network, optimiser, best)
             checkpoint.write(TrainingState(curve, best_epoch, rng.bit_generator.state, arrays))
     network.load_state_dict(best)
     network.eval()
     return best_epoch, curve
+
+
+def _settled(curve: Sequence[EpochRecord], patience: int | None) -> bool:
+    """Return whether the last epochs, as many as ``patience``, have lowered no loss."""
+    losses = [record.valid_loss for record in curve]
+    return patience is not None and len(losses) - 1 - losses.index(min(losses)) >= patience
 
 
 def _score(record: EpochRecord, model: KeptEpoch) -> float:
@@ -411,6 +468,7 @@ def seconds_a_step(
     objective: Objective,
     *,
     prepare: Callable[[Tensor], Tensor],
+    precision: Precision = "float32",
     batch: int,
 ) -> float:
     """Return how long a training step takes on this machine: the second of two, on a copy.
@@ -424,7 +482,8 @@ def seconds_a_step(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for _ in range(2):
             started = time.monotonic()
-            losses, _ = objective(trial(prepare(data.inputs.batch(rows))), rows, True)
+            logits = run_network(trial, prepare(data.inputs.batch(rows)), precision)
+            losses, _ = objective(logits, rows, True)
             losses.mean().backward()  # type: ignore[no-untyped-call]
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
@@ -438,6 +497,7 @@ def evaluate_network(
     objective: Objective,
     *,
     prepare: Callable[[Tensor], Tensor],
+    precision: Precision = "float32",
     rows: npt.NDArray[np.int64],
     batch: int,
 ) -> tuple[float, float]:
@@ -446,7 +506,7 @@ def evaluate_network(
     loss, correct = 0.0, 0
     with torch.inference_mode():
         for chunk in batches(rows, batch):
-            logits = network(prepare(data.inputs.batch(chunk)))
+            logits = run_network(network, prepare(data.inputs.batch(chunk)), precision)
             losses, scores = objective(logits, chunk, False)
             loss += float(losses.sum())
             correct += int((scores.argmax(1) == data.classes[chunk]).sum())
