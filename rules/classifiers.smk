@@ -25,7 +25,7 @@ rule grow_forest:
         "../envs/evaluation.yaml"
     threads: training_threads
     resources:
-        **growing(mem_mb=4000, runtime=60),
+        **growing(mem_mb=forest_mb, runtime=60),
     params:
         config=depends(
             "grow_forest",

@@ -57,7 +57,7 @@ rule train_dnn:
         "../envs/training.yaml"
     threads: 1
     resources:
-        **growing(mem_mb=training_mb, runtime=480),
+        **growing(mem_mb=small_network_mb, runtime=480),
     params:
         config=depends(
             "train_dnn",
@@ -115,7 +115,7 @@ rule evaluate_forest:
         "../envs/evaluation.yaml"
     threads: training_threads
     resources:
-        **growing(mem_mb=4000, runtime=60),
+        **growing(mem_mb=forest_mb, runtime=60),
     params:
         config=depends("evaluate_forest", settings=lambda s, w: s.rf, wildcards=("fold", "seed")),
     shell:

@@ -1,8 +1,25 @@
-"""Which files the networks and forests of Jeong 2016 read."""
+"""Which files the networks and forests of Jeong 2016 read, and the memory that they take."""
+
+from math import prod
 
 from genreflow.partitions.names import base_partition
 
 FOLD_OF_NETWORK = "{dataset}/{partition}/seed{seed}/fold{fold}/{network}"
+
+
+def small_network_mb(wildcards):
+    """Return the memory of a small network's training: a block of vectors, and copies of it."""
+    planned, settings = PLANNED[wildcards.dataset], SETTINGS[wildcards.dataset]
+    shape = clip_shape(SMALL_NETWORKS[wildcards.network].vectors, settings)
+    all_mb = planned.number * 4 * prod(shape) // 1_000_000
+    return 1000 + 3 * min(inputs_mb(wildcards), all_mb)
+
+
+def forest_mb(wildcards):
+    """Return a forest's memory: 16 kB were seen to be taken by a segment."""
+    planned, settings = PLANNED[wildcards.dataset], SETTINGS[wildcards.dataset]
+    _, segments, _ = clip_shape("cepstral_modulation", settings)
+    return 2000 + planned.number * segments // 50
 
 
 def network_features(kind):

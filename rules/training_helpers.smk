@@ -14,8 +14,9 @@ def inputs_mb(wildcards):
 
 
 def training_mb(wildcards):
-    """Return a training's memory: its inputs and what the largest steps were seen to take."""
-    return 6000 + inputs_mb(wildcards)
+    """Return a training's memory: its inputs, and twice what steps were seen to take a clip."""
+    settings = SETTINGS[wildcards.dataset]
+    return 2000 + 100 * max(settings.expert.batch, settings.mixer.batch) + inputs_mb(wildcards)
 
 
 def training_threads(wildcards):

@@ -335,7 +335,7 @@ def _array(maps: Tensor) -> Array:
     return last.numpy()
 
 
-class Statistics(NamedTuple):
+class _Statistics(NamedTuple):
     """Mean and (biased) variance of every channel, float64."""
 
     mean: Array
@@ -409,7 +409,7 @@ def _channels(values: Tensor) -> Array:
     return values.detach().numpy().astype(np.float64)
 
 
-def _choose(maps: Array, scale: Array, pool: tuple[int, int]) -> tuple[_Chosen, Statistics]:
+def _choose(maps: Array, scale: Array, pool: tuple[int, int]) -> tuple[_Chosen, _Statistics]:
     """Return what pooling chooses of a map, and the map's statistics."""
     dtype = np.float64 if maps.dtype == np.float64 else np.float32
     chosen = _Chosen.empty(maps.shape, pool, dtype)
@@ -417,7 +417,7 @@ def _choose(maps: Array, scale: Array, pool: tuple[int, int]) -> tuple[_Chosen, 
     sign = np.sign(scale).astype(dtype)
     _by_threads(_pool_rows, maps, pool, sign, *chosen, sums, rows=chosen.rows)
     mean, square = sums.sum(0) / np.prod(maps.shape[:3])
-    return chosen, Statistics(mean, np.maximum(square - mean**2, 0))
+    return chosen, _Statistics(mean, np.maximum(square - mean**2, 0))
 
 
 @dataclass(frozen=True)
