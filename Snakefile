@@ -28,6 +28,7 @@ include: "rules/classifiers.smk"
 include: "rules/targets.smk"
 include: "rules/target_helpers.smk"
 include: "rules/lock.smk"
+include: "rules/dropped.smk"
 include: "rules/end_of_run.smk"
 
 

@@ -38,7 +38,7 @@ rule compute_mel:
     input:
         magnitude=lambda w: with_wildcards(feature_file(FEATURES[f"mel_{w.component}"].parent), w),
     output:
-        mel=feature_file("mel_{component}"),
+        mel=cache("mel_{component}", name="mel"),
     log:
         of_job("logs", "compute_mel", "{dataset}/{component}/{shard}"),
     benchmark:

@@ -6,11 +6,16 @@ def feature_file(feature):
     return f"results/{{dataset}}/features/{feature}/{{shard}}.h5"
 
 
-def cache(feature):
-    """Return `feature_file` as an output, removed after its last use where `keep` says so."""
-    droppable = FEATURES[feature].droppable
-    stays = not droppable or droppable in CONFIG.keep
-    return feature_file(feature) if stays else temp(feature_file(feature))
+def cache(feature, *, name=""):
+    """Return `feature_file` as an output, removed after its last use where it is to go.
+
+    Parameters
+    ----------
+    name
+        That of the cache, where the feature's holds a wildcard.
+    """
+    file = feature_file(feature)
+    return temp(file) if (name or FEATURES[feature].cache) in CONFIG.dropped else file
 
 
 def fold_file(kind, name):

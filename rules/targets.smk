@@ -4,13 +4,13 @@
 rule features:
     """Make every feature cache of the configured datasets that stays, and quarantine.csv."""
     input:
-        # The others are made on the way there.  If one that was dropped before were asked for, it
-        # would be made again, and everything behind it.
+        # The others are made on the way there.  None that `keep` may name is asked for, since one
+        # that went in another run would be made again, and everything behind it.
         [
             f"results/{dataset}/features/{feature}/{shard}.h5"
             for dataset in CONFIG.datasets
             for feature in FEATURES
-            if not FEATURES[feature].droppable
+            if not FEATURES[feature].droppable and FEATURES[feature].cache not in CONFIG.drop
             for shard in SHARDS[dataset]
         ],
         expand("results/{dataset}/quarantine.csv", dataset=CONFIG.datasets),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -194,6 +194,15 @@ class Row:
     follows: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Removed:
+    """A cache that is not kept: the steps that read it, and those that make it again."""
+
+    cache: str
+    readers: tuple[str, ...]
+    makers: tuple[str, ...]
+
+
 def steps_of(cell: str) -> tuple[str, ...]:
     """Return the steps that a cell names; a rule without variants stands for all of its steps."""
     found: list[str] = []
@@ -224,6 +233,30 @@ def read_rows(section: str) -> Iterator[Row]:
         yield Row(changes_of(changed), rerun, steps_of(then))
 
 
+def read_removed() -> Iterator[Removed]:
+    """Yield the rows of the table of caches that are not kept."""
+    text = PAGE.read_text(encoding="utf-8").split("\n## Caches that are not kept\n")[1]
+    lines = [line for line in text.split("\n## ")[0].splitlines() if line.startswith("|")]
+    assert lines[0] == "| removed | where this runs | this runs as well |"
+    for line in lines[2:]:
+        removed, readers, makers = (cell.strip() for cell in line.split("|")[1:-1])
+        yield Removed(removed.split("`")[1], steps_of(readers), steps_of(makers))
+
+
+def with_removed(rerun: Rerun, caches: Iterable[str]) -> Rerun:
+    """Return what a change comes to where some caches were removed, by the page."""
+    rows = [row for row in REMOVED if row.cache in caches]
+    while again := {
+        maker
+        for row in rows
+        if set(row.readers).intersection(rerun.steps())
+        for maker in row.makers
+        if maker not in rerun.first
+    }:
+        rerun = replace(rerun, first=(*rerun.first, *again))
+    return rerun
+
+
 def by_change(rows: Iterable[Row]) -> dict[str, Rerun]:
     """Return what some rows say, by change."""
     found: dict[str, Rerun] = {}
@@ -247,3 +280,5 @@ DATASETS: Final = by_change(ROWS["Datasets"])
 EXPERIMENTS: Final = by_change(ROWS["Experiments"])
 #: What is no other value of a key.
 OTHERS: Final = by_change(ROWS["Other changes"])
+#: By part of a cache that one step makes.
+REMOVED: Final = tuple(read_removed())

@@ -109,8 +109,8 @@ def compare_with_librosa() -> list[Section]:
                     "spread": spread(found),
                 }
                 for what, found, bound in (
-                    ("HPSS", hpss_ratio, 20),
-                    ("the arithmetic of both papers", ratio, 10),
+                    ("HPSS", hpss_ratio, 40),
+                    ("the arithmetic of both papers", ratio, 16),
                 )
             ],
         ),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import scipy.signal
+from genreflow.features import extraction
 from genreflow.features.audio import decode, prepare_clip
 from genreflow.features.cepstrum import (
     compute_cepstral_modulation,
@@ -32,6 +33,7 @@ from genreflow.features.stft import compute_stft, uncentred_frames
 from genreflow.files.layouts import as_stored
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
+from threadpoolctl import threadpool_info
 
 RATE, N_FFT, HOP, EPSILON = 22050, 1024, 512, 1e-4
 WINDOWS = {"window_frames": 214, "shift_frames": 107}
@@ -269,6 +271,28 @@ def test_cepstrogram_and_its_modulation_are_within_their_bounds(
     for cepstrograms in (computed, recomputed, cached):
         for stored in (False, True):
             check(cepstrograms, stored=stored, rms=2e-3, largest=2e-2)
+
+
+def test_clip_in_memory_is_computed_on_one_thread_as_in_its_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = []
+
+    def count_threads(samples: Samples, parameters: extraction.Parameters) -> NDArray[np.float32]:
+        threads.extend(pool["num_threads"] for pool in threadpool_info())
+        return compute_stft(samples, **parameters["stft"])
+
+    monkeypatch.setitem(extraction.COMPUTE, "stft", count_threads)
+    extraction.extract_clip(
+        np.zeros(RATE, np.float32),
+        ["stft"],
+        {
+            "audio": {"clip_seconds": 1, "sample_rate": RATE},
+            "stft": {"n_fft": N_FFT, "hop": HOP},
+        },
+    )
+    assert threads
+    assert set(threads) == {1}
 
 
 def test_loudest_usable_clip_does_not_overflow_its_cache() -> None:

@@ -92,6 +92,19 @@ def test_amplitude_modulated_noise_peaks_at_the_modulation_frequency(make_signal
     assert 1 + np.argmax(modulation_of(cepstrogram)[0, 0, 1:]) == 8
 
 
+@pytest.mark.parametrize("window_frames", [*range(1, 18), 30, 31, 214, 215, 216])
+def test_every_window_has_its_discrete_fourier_transform(window_frames: int) -> None:
+    # A level far above the variation, as quefrency 0 has it.
+    cepstrogram = np.random.default_rng(0).standard_normal((300, 300)) - 50
+    found = compute_cepstral_modulation(cepstrogram, window_frames=window_frames, shift_frames=40)
+    windows = np.lib.stride_tricks.sliding_window_view(cepstrogram, window_frames, axis=1)
+    windows = windows[:, ::40]
+    expected = np.abs(np.fft.rfft(windows, axis=2))
+    assert found.shape == expected.shape
+    assert np.abs(found[..., 1:] - expected[..., 1:]).max(initial=0) < 1e-10
+    assert np.allclose(found[..., 0], windows.sum(axis=2), rtol=1e-12)
+
+
 def test_thirty_seconds_give_the_papers_shape() -> None:
     assert modulation_of(np.zeros((513, 1290))).shape == (513, 11, 108)
 

@@ -136,6 +136,11 @@ def test_typing_error_in_a_datasets_settings_names_the_dataset() -> None:
         ({"keep": ["stft"]}, ["`keep.0` is 'stft'", "one of audio, hpss"]),
         ({"keep": "audio"}, ["`keep` is 'audio'", "list"]),
         ({"keep": None}, ["`keep` is None", "list"]),
+        ({"drop": ["sftf"]}, ["`drop.0` is 'sftf'", "one of audio, stft, cepstrogram", "mel, mod",
+                              "did you mean `stft`?"]),
+        ({"drop": ["stft", "hpss"]},
+         ["`hpss` is in `keep` and in `drop`", "`keep: [audio]` lets it go"]),
+        ({"keep": ["audio"], "drop": ["audio"]}, ["`audio` is in `keep`", "`keep: []` lets it"]),
         ({"mixer": {"experts": ["original", "mfc"]}},
          ["`mixer.experts.1` is 'mfc'", "one of original, harmonic, percussive, modulation, mfcc",
           "did you mean `mfcc`?"]),
@@ -214,6 +219,16 @@ def test_caches_to_keep_are_a_list_for_all_datasets() -> None:
     assert load(DEFAULTS, {"keep": []}).keep == []
     own = {"datasets": {"m": {**MINE, "settings": {"keep": []}}}, "experiments": []}
     assert "unknown key `keep`" in refusal(own)
+
+
+def test_what_is_dropped_goes_besides_what_is_not_kept() -> None:
+    assert load(DEFAULTS, {}).dropped == ()
+    assert load(DEFAULTS, {"keep": ["hpss"]}).dropped == ("audio",)
+    assert load(DEFAULTS, {"drop": ["mel", "stft", "mel"]}).dropped == ("stft", "mel")
+    both = {"keep": ["audio"], "drop": ["hpss", "mfcc"]}
+    assert load(DEFAULTS, both).dropped == ("hpss", "mfcc")
+    own = {"datasets": {"m": {**MINE, "settings": {"drop": []}}}, "experiments": []}
+    assert "unknown key `drop`" in refusal(own)
 
 
 def test_no_experiments_are_allowed_but_must_be_said() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import librosa
 import numpy as np
 import pytest
-from genreflow.features.hpss import separate_hpss, soft_mask
+from genreflow.features.hpss import round_to_half, separate_hpss, soft_mask
 from genreflow.features.stft import compute_stft
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +69,32 @@ def test_parts_sum_to_the_whole(seed: int, scale: float) -> None:
 def test_silence_gives_zeros() -> None:
     for part in separate_hpss(np.zeros((40, 50), np.float32), **PAPER):  # type: ignore[arg-type]
         assert np.array_equal(part, np.zeros((40, 50)))
+
+
+@pytest.mark.parametrize("conserve", ["magnitude", "power"])
+def test_parts_as_halves_are_the_rounded_parts(
+    magnitude: NDArray[np.float32], conserve: str
+) -> None:
+    settings_ = {**PAPER, "conserve": conserve}
+    exact = separate_hpss(magnitude, **settings_)  # type: ignore[arg-type]
+    halves = separate_hpss(magnitude, **settings_, halves=True)  # type: ignore[arg-type]
+    for part, rounded in zip(exact, halves, strict=True):
+        assert rounded.dtype == np.float16
+        assert np.array_equal(rounded, part.astype(np.float16))
+
+
+def test_rounding_to_halves_has_numpys_bits() -> None:
+    # Every half, what lies in the middle of two, and the floats next to those: ties go to even.
+    halves = np.arange(0x7C01, dtype=np.uint16).view(np.float16).astype(np.float32)
+    halves[-1] = 65536
+    middles = (halves[:-1] + halves[1:]) / 2
+    random = np.random.default_rng(0).integers(0, 0x7F800000, 100_000, dtype=np.int32)
+    values = [halves, middles, *(np.nextafter(middles, np.float32(to)) for to in (0, np.inf))]
+    for part in (*values, random.view(np.float32)):
+        found = np.empty(part.shape, np.float16)
+        round_to_half(part, found.view(np.uint16))
+        with np.errstate(over="ignore"):
+            assert np.array_equal(found, part.astype(np.float16))
 
 
 def mask(kept: float, other: float, power: float, margin: float) -> float:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from genreflow.features.registry import DROPPABLE, FEATURES, clip_shape
+from genreflow.features.registry import CACHES, DROPPABLE, FEATURES, clip_shape
 from genreflow.files.layouts import Layout
 from genreflow.plan.schema import Settings
 
@@ -85,6 +85,16 @@ def test_what_can_be_dropped_is_what_other_features_are_made_from() -> None:
     assert DROPPABLE == ("audio", "hpss")
     parents = {feature.parent for feature in FEATURES.values()}
     assert {name for name, feature in FEATURES.items() if feature.droppable} <= parents
+
+
+def test_features_that_one_rule_makes_have_one_name_as_a_cache() -> None:
+    assert CACHES == (
+        "audio", "stft", "cepstrogram", "cepstral_modulation", "hpss", "mel", "modulation", "mfcc",
+    )  # fmt: skip
+    assert {f.name for f in FEATURES.values() if f.cache == "mel"} == {
+        "mel_original", "mel_harmonic", "mel_percussive",
+    }  # fmt: skip
+    assert all(f.droppable in ("", f.cache) for f in FEATURES.values())
 
 
 def test_registry_schema_and_systems_import_no_heavy_library() -> None:

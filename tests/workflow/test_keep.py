@@ -1,4 +1,4 @@
-"""The key `keep`: intermediate caches are removed after their last use, and nothing else changes.
+"""The keys `keep` and `drop`: caches are removed after their last use, and nothing else changes.
 
 What is made again after a change of a parameter is in test_rerun_contract.py.
 """
@@ -6,13 +6,14 @@ What is made again after a change of a parameter is in test_rerun_contract.py.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 import h5py
 import pytest
-from genreflow.features.registry import FEATURES
+from genreflow.features.registry import CACHES, DROPPABLE, FEATURES
 from harness import (
     TARGETS,
     music_configuration,
@@ -118,3 +119,76 @@ def test_caches_that_are_there_stay_until_they_are_deleted(tmp_path: Path) -> No
     assert set(FEATURES) - caches(tmp_path) == INTERMEDIATE
     # Kept again, they are made when they are needed and no sooner.
     assert plan(tmp_path, kept, *TARGETS) == set()
+
+
+def all_dropped(**changes: object) -> dict[str, object]:
+    """Return the configuration of `finished` with every cache dropped."""
+    further = [name for name in CACHES if name not in DROPPABLE]
+    return {**music_configuration(), "keep": [], "drop": further, **changes}
+
+
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The run of `finished` with every cache dropped, and what it printed."""
+    folder = tmp_path_factory.mktemp("emptied")
+    write_music(folder)
+    outcome = run_snakemake(folder, all_dropped(), *TABLES)
+    assert outcome.status == 0, outcome.output[-6000:]
+    return folder, outcome.output
+
+
+def test_without_any_cache_the_results_are_the_same(
+    finished: Path, emptied: tuple[Path, str]
+) -> None:
+    folder, _ = emptied
+    assert caches(folder) == set()
+    found, expected = folder / "results", finished / "results"
+    files = [found / "tables.csv", *found.glob("music/predictions/*/*.csv")]
+    files += found.rglob("*.safetensors")
+    assert len(files) > 20
+    for path in files:
+        assert path.read_bytes() == (expected / path.relative_to(found)).read_bytes(), path.name
+
+
+def test_a_run_without_caches_is_finished(emptied: tuple[Path, str]) -> None:
+    folder, _ = emptied
+    outcome = run_here(folder, all_dropped(), "-n", *TABLES)
+    assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+    # Nothing goes, so nothing is said.
+    assert "Removed after" not in outcome.output
+    assert plan(folder, music_configuration(), *TABLES) == set()
+
+
+def test_what_goes_and_what_it_costs_is_said_before_a_run(
+    finished: Path, emptied: tuple[Path, str]
+) -> None:
+    folder, output = emptied
+    assert output.count("Removed after their last use (`keep`, `drop`)") == 1
+    before, _, after = output.partition("Removed after their last use")
+    assert "rule write_manifest" not in before
+    assert "rule write_manifest" in after
+    [jobs] = re.findall(r"these of the run's (\d+) jobs", output)
+    assert int(jobs) == len(plan(folder, all_dropped(), "--forceall", *TABLES))
+    assert set(re.findall(r"^ {4}(\w+) \(.*B\): \d+$", output, re.MULTILINE)) == set(CACHES)
+    # A dry run says it too, once.
+    dry = run_here(folder, all_dropped(mel={"n_mels": 80}), "-n", *TABLES)
+    assert dry.output.count("Removed after their last use") == 1
+    # Of a run that keeps all there is nothing to say.
+    kept = run_here(finished, music_configuration(), "-n", "--forceall", *TABLES)
+    assert "Removed after" not in kept.output
+
+
+def test_the_target_features_keeps_the_others(tmp_path: Path) -> None:
+    write_music(tmp_path)
+    config = configuration(keep=["audio", "hpss"], drop=["stft", "mel"])
+    outcome = run_snakemake(tmp_path, config, "--", "features")
+    assert outcome.status == 0, outcome.output[-6000:]
+    assert "keeps none of these" in outcome.output
+    assert caches(tmp_path) == {"audio", "cepstrogram", "cepstral_modulation", "modulation", "mfcc"}
+    assert plan(tmp_path, config, "--", "features") == set()
+    # What is trained then has its input made again.
+    rules = {job.rule for job in plan(tmp_path, config, *TABLES)}
+    assert {"compute_stft", "separate_hpss", "compute_mel"} <= rules
+    assert "resample_audio" not in rules
+    both = run_here(tmp_path, config, "-n", *TABLES, "features")
+    assert "keeps none of these" not in both.output

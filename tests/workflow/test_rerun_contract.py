@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 from genreflow.collections.gtzan import TRACK_IDS
 from genreflow.collections.manifest import read_manifest
 from genreflow.collections.shards import shard_clips
+from genreflow.features.registry import CACHES, DROPPABLE, FEATURES
 from genreflow.plan import planning
 from harness import (
     ALL_SYSTEMS,
@@ -33,6 +35,7 @@ from harness import (
     music_configuration,
     plan,
     pretend_run,
+    run_here,
     run_snakemake,
     write_collection,
 )
@@ -45,6 +48,7 @@ from rerun_graph import (
     WHOLE,
     Rerun,
     follows,
+    with_removed,
 )
 
 Config = dict[str, Any]
@@ -115,7 +119,7 @@ VALUES: dict[str, Any] = {
     "mixer.dropout": [0.1, 0.1, 0.1],
     "mixer.frozen_batchnorm": "keras224_bn",
     "training.device": "auto",
-    "training.threads": 2,
+    "training.threads": 3,
     "training.precision": "bfloat16",
     "training.memory_gb": 3.0,
 }
@@ -295,6 +299,15 @@ def pretended(home: Path) -> Run:
 
 
 @pytest.fixture(scope="module")
+def alone(home: Path) -> Run:
+    """A pretended run of a dataset that has every feature trained on."""
+    config = configuration(home)
+    experiments = [found for found in config["experiments"] if found["dataset"] == "music"]
+    datasets = {"music": config["datasets"]["music"]}
+    return pretend(home / "alone", config | {"datasets": datasets, "experiments": experiments})
+
+
+@pytest.fixture(scope="module")
 def pretended_sources(home: Path) -> Run:
     """A pretended run of `other_sources`."""
     return pretend(home / "sources", other_sources(home))
@@ -306,20 +319,22 @@ def pretended_downloads(home: Path) -> Run:
     return pretend(home / "downloaded", downloaded())
 
 
-@pytest.fixture
-def dropped(pretended: Run) -> Iterator[Run]:
-    """The pretended run without the caches that the key `keep` can drop."""
-    caches = [
-        path
-        for feature in ("audio", "hpss_harmonic", "hpss_percussive")
-        for path in pretended.folder.glob(f"results/*/features/{feature}")
+@contextmanager
+def without(run: Run, caches: Collection[str]) -> Iterator[None]:
+    """Take caches out of a run, by their names in `keep` and `drop`."""
+    folders = [
+        folder
+        for folder in run.folder.glob("results/*/features/*")
+        if FEATURES[folder.name].cache in caches
     ]
-    assert len(caches) == 6
-    for path in caches:
+    assert {FEATURES[folder.name].cache for folder in folders} == set(caches)
+    for path in folders:
         path.rename(path.with_name(f"no {path.name}"))
-    yield pretended
-    for path in caches:
-        path.with_name(f"no {path.name}").rename(path)
+    try:
+        yield
+    finally:
+        for path in folders:
+            path.with_name(f"no {path.name}").rename(path)
 
 
 def pretend(folder: Path, config: Config) -> Run:
@@ -379,29 +394,110 @@ def test_a_setting_of_a_dataset_reruns_nothing_of_the_others(pretended: Run, key
 # Caches that are not kept.
 
 
-@pytest.mark.parametrize("keep", [[], ["audio"], ["hpss"]])
-def test_which_caches_are_kept_reruns_nothing(pretended: Run, keep: list[str]) -> None:
-    pretended.check(DATASETS["keep"], pretended.config | {"keep": keep})
+#: `keep` and `drop`.
+FEWER: dict[str, tuple[list[str], list[str]]] = {
+    "neither": ([], []),
+    "audio": (["audio"], []),
+    "hpss": (["hpss"], []),
+    "no stft": (["audio", "hpss"], ["stft"]),
+    "no mel": (["audio", "hpss"], ["mel"]),
+    "none": ([], [name for name in CACHES if name not in DROPPABLE]),
+}
+
+
+def removed(fewer: str) -> set[str]:
+    keep, drop = FEWER[fewer]
+    return {*DROPPABLE, *drop}.difference(keep)
+
+
+def fewer_caches(run: Run, fewer: str) -> Config:
+    keep, drop = FEWER[fewer]
+    return run.config | {"keep": keep, "drop": drop}
+
+
+@pytest.mark.parametrize("fewer", FEWER)
+def test_which_caches_are_kept_reruns_nothing(alone: Run, fewer: str) -> None:
+    alone.check(DATASETS["keep"], fewer_caches(alone, fewer))
+    with without(alone, removed(fewer)):
+        alone.check(DATASETS["drop"], fewer_caches(alone, fewer))
 
 
 @pytest.mark.parametrize(
-    ("key", "again"),
+    ("fewer", "key"),
     [
-        ("audio.resampler", ()),
-        ("stft.n_fft", ("resample_audio",)),
-        ("cepstrum.epsilon", ()),
-        ("hpss.kernel", ()),
-        ("mel.n_mels", ("separate_hpss",)),
-        ("mfcc.n_mfcc", ()),
-        ("expert.epochs", ()),
+        *(
+            ("neither", key)
+            for key in (
+                "audio.resampler", "stft.n_fft", "cepstrum.epsilon", "hpss.kernel", "mel.n_mels",
+                "mfcc.n_mfcc", "expert.epochs",
+            )
+        ),
+        *(
+            ("no stft", key)
+            for key in (
+                "stft.n_fft", "cepstrum.epsilon", "hpss.kernel", "mel.n_mels", "mfcc.n_mfcc",
+                "dnn.epochs", "rf.trees", "expert.epochs",
+            )
+        ),
+        *(
+            ("no mel", key)
+            for key in ("hpss.kernel", "modulation.spectrogram", "expert.epochs", "mixer.epochs")
+        ),
+        *(
+            ("none", key)
+            for key in ("cepstrum.epsilon", "mfcc.n_mfcc", "dnn.epochs", "rf.trees", "mixer.epochs")
+        ),
     ],
-)
-def test_of_dropped_caches_a_key_remakes_what_it_needs(
-    dropped: Run, key: str, again: tuple[str, ...]
-) -> None:
-    rerun = SETTINGS[key]
-    config = changed(dropped.config, key, VALUES[key]) | {"keep": []}
-    dropped.check(replace(rerun, first=(*rerun.first, *again)), config)
+)  # fmt: skip
+def test_of_removed_caches_a_key_remakes_what_it_needs(alone: Run, fewer: str, key: str) -> None:
+    rerun = with_removed(SETTINGS[key], removed(fewer))
+    config = changed(fewer_caches(alone, fewer), key, VALUES[key])
+    with without(alone, removed(fewer)):
+        alone.check(rerun, config)
+
+
+def test_without_the_stft_another_kernel_trains_everything() -> None:
+    assert "train_expert mfcc" not in SETTINGS["hpss.kernel"].steps()
+    steps = with_removed(SETTINGS["hpss.kernel"], ["stft"]).steps()
+    assert {"compute_stft", "compute_cepstrogram", "train_dnn tf", "train_expert mfcc"} <= {*steps}
+
+
+def said(output: str, run: Run) -> dict[str, tuple[int, int]]:
+    """Return the jobs that a run says a change costs, and with every cache there, by change."""
+    assert f"these of the run's {len(plan_all(run))} jobs" in output
+    [found] = re.findall(r"^After these changes .*:\n((?: {4}.*\n)*)", output, flags=re.MULTILINE)
+    return {
+        change: (int(more), int(less))
+        for changes, more, less in re.findall(r"^ {4}(.*): (\d+) \((\d+)\)$", found, re.MULTILINE)
+        for change in changes.split(", ")
+    }
+
+
+def plan_all(run: Run) -> set[PlannedJob]:
+    return plan(run.folder, run.config, "--forceall", *TARGETS)
+
+
+@pytest.mark.parametrize("fewer", ["neither", "no stft", "none"])
+def test_what_a_change_costs_is_what_was_said_beforehand(alone: Run, fewer: str) -> None:
+    config = fewer_caches(alone, fewer)
+    before = run_here(alone.folder, config, "-n", "--forceall", *TARGETS)
+    assert before.output.count("Removed after their last use") == 1
+    costs = said(before.output, alone)
+    keys = [
+        "stft.n_fft", "cepstrum.epsilon", "hpss.kernel", "mel.n_mels", "modulation.spectrogram",
+        "partitions.seed", "dnn.epochs", "rf.trees", "expert.epochs", "mixer.dropout",
+    ]  # fmt: skip
+    named = set()
+    for key in keys:
+        other = changed({}, key, VALUES[key])
+        kept = len(plan(alone.folder, merge(config, other), *TARGETS))
+        with without(alone, removed(fewer)):
+            jobs = len(plan(alone.folder, merge(config, other), *TARGETS))
+        name = key if key in costs else f"{key.partition('.')[0]}.*"
+        assert costs.get(name, (kept, kept)) == (jobs, kept), key
+        named |= {name}.intersection(costs)
+    # Not all cost more.
+    assert 0 < len(named) < len(keys)
 
 
 # Other changes: each returns what the jobs are limited to.

@@ -9,10 +9,12 @@ from genreflow.jobs.job import Job
 
 def main(job: Job) -> None:
     """Separate clip by clip; both parts come from one pair of medians."""
+    caches = job.caches("harmonic", "percussive")
+    halves = all(layout.dtype == "float16" for layout in caches.values())
     with FeatureFile(job.path("stft")) as stft:
         derive_features(
             stft,
-            job.caches("harmonic", "percussive"),
-            lambda magnitude: separate_hpss(magnitude, **job.settings),
+            caches,
+            lambda magnitude: separate_hpss(magnitude, **job.settings, halves=halves),
             settings=job.settings,
         )

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import count
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
@@ -278,17 +278,23 @@ def prepare_clip(
         raise UnusableClip("no samples")
     if rate > LARGEST_RATE:
         raise UnusableClip(f"a sample rate of {rate} Hz: its header is damaged")
-    if not np.isfinite(decoded.samples).all():
+    # Neither is finite where a sample is NaN.
+    lowest, highest = float(decoded.samples.min()), float(decoded.samples.max())
+    if not (isfinite(lowest) and isfinite(highest)):
         raise UnusableClip("samples that are not finite")
-    peak = float(np.abs(decoded.samples).max())
+    peak = max(-lowest, highest)
     if peak > LARGEST_PEAK:
         raise UnusableClip(f"peak {peak:.4g}: samples are not scaled to [-1, 1]")
-    mono = decoded.samples.mean(axis=1, dtype=np.float32)
+    if decoded.samples.shape[1] == 1:
+        mono = np.ascontiguousarray(decoded.samples[:, 0], np.float32)
+    else:
+        mono = decoded.samples.mean(axis=1, dtype=np.float32)
     mono = resample(mono, rate, sample_rate, resampler=resampler)
     if mono.size == 0:
         raise UnusableClip("it is shorter than a sample of the clip")
     mono = mono[round(decoded.lead * sample_rate / rate) :][:length]
-    return np.pad(mono, (0, length - mono.size)), int(mono.size)
+    missing = length - mono.size
+    return np.pad(mono, (0, missing)) if missing else mono, int(mono.size)
 
 
 def resample(samples: Samples, original: int, target: int, *, resampler: Resampler) -> Samples:

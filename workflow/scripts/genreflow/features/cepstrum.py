@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
-#: Frames, or quefrencies, that are transformed at a time, so that they stay in the cache.
-BLOCK = 32
+Waves = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+#: Frames that are transformed at a time, so that they stay in the cache.
+BLOCK = 64
+#: Quefrencies whose modulation is found at a time.
+QUEFRENCIES = 176
 
 
 def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.float64]:
@@ -30,7 +33,9 @@ def compute_cepstrogram(magnitude: Array, *, epsilon: float) -> npt.NDArray[np.f
     bins, frames = magnitude.shape
     cepstrogram = np.empty((bins, frames))
     for start in range(0, frames, BLOCK):
-        logarithm = np.log(magnitude[:, start : start + BLOCK].T.astype(np.float64) + epsilon)
+        logarithm = magnitude[:, start : start + BLOCK].T.astype(np.float64)
+        logarithm += epsilon
+        np.log(logarithm, out=logarithm)
         cepstrum = np.fft.irfft(logarithm, 2 * (bins - 1), axis=1)
         cepstrogram[:, start : start + BLOCK] = cepstrum[:, :bins].T
     return cepstrogram
@@ -58,45 +63,61 @@ def compute_cepstral_modulation(
     ndarray, shape (quefrencies, windows, T / 2 + 1), float64
         The magnitude for modulation frequencies above 0, and the *signed* sum for 0.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(cepstrogram, window_frames, axis=1)
-    windows = windows[:, ::shift_frames]
-    frequencies = window_frames // 2 + 1
-    modulation = np.empty((*windows.shape[:2], frequencies))
-    even, odd = _halved_transform(window_frames)
-    near = even.shape[1] // 2
-    for start in range(0, len(windows), BLOCK):
-        block = slice(start, start + BLOCK)
-        part = windows[block].reshape(-1, window_frames)
-        # The real parts of all frequencies, then the imaginary ones.
-        one = part[:, ::2].astype(np.float64) @ even
-        two = part[:, 1::2].astype(np.float64) @ odd
-        found = modulation[block].reshape(len(part), frequencies)
-        for whole, target in ((one + two, slice(near)), (one - two, slice(None, -near - 1, -1))):
-            np.square(whole, out=whole)
-            power = whole[:, :near] + whole[:, near:]
-            found[:, target] = np.sqrt(power, out=power)
-        found[:, 0] = one[:, 0] + two[:, 0]
+    quefrencies, frames = cepstrogram.shape
+    starts = range(0, frames - window_frames + 1, shift_frames)
+    modulation = np.empty((quefrencies, len(starts), window_frames // 2 + 1))
+    for first in range(0, quefrencies, QUEFRENCIES):
+        block = slice(first, first + QUEFRENCIES)
+        # Frames first: every step below then runs along whole rows.
+        values = np.ascontiguousarray(cepstrogram[block].astype(np.float64).T)
+        for place, start in enumerate(starts):
+            modulation[block, place] = _transform(values[start : start + window_frames]).T
     return modulation
 
 
-@cache
-def _halved_transform(size: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the transform of the even and of the odd places of a window, for half its frequencies.
+def _transform(window: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the magnitude of the transform along the first axis, and for frequency 0 the sum.
 
-    With E and O the transforms of the even and the odd places at frequency v, that of the window is
-    E + O at v, and at size / 2 - v the conjugate of E - O.  So half the frequencies are enough, and
-    two products of matrices take half as long as a fast transform: the paper's window of 214 frames
-    is twice a prime.
-
-    Returns
-    -------
-    tuple of ndarray
-        Two arrays of shape (size / 2, 2 (size // 4 + 1)): cosines, then sines, of the frequencies
-        from 0 to size // 4.
+    With a and b the halves of the window, frequency v is that of a + b if v is even, of a - b if it
+    is odd.  Within a half of H values, the cosine of an even frequency and the sine of an odd one
+    are the same at n and at H - n, and the others are so but for their sign.  So a product with a
+    matrix of H / 2 columns is enough for each, a quarter of what a plain transform takes; a fast
+    one takes longer, since the paper's window of 214 frames is twice a prime.  An odd window has no
+    halves.
     """
-    angles = 2 * np.pi / size * np.outer(np.arange(size), np.arange(size // 4 + 1))
-    waves = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-    return np.ascontiguousarray(waves[::2]), np.ascontiguousarray(waves[1::2])
+    if len(window) % 2:
+        odd: npt.NDArray[np.float64] = np.abs(np.fft.rfft(window, axis=0))
+        odd[0] = window.sum(axis=0)
+        return odd
+    half = len(window) // 2
+    found = np.empty((half + 1, window.shape[1]))
+    pairs = (half - 1) // 2
+    for parity, (cosines, sines) in enumerate(_waves(len(window))):
+        values = window[:half] - window[half:] if parity else window[:half] + window[half:]
+        same, opposite = values[: half // 2 + 1], values[: half // 2 + 1].copy()
+        mirrored = values[half - pairs :][::-1]
+        same[1 : pairs + 1] += mirrored
+        opposite[1 : pairs + 1] -= mirrored
+        real = cosines @ (opposite if parity else same)
+        imaginary = sines @ (same if parity else opposite)
+        if parity == 0:
+            total = real[0].copy()
+        np.square(real, out=real)
+        real += np.square(imaginary, out=imaginary)
+        np.sqrt(real, out=found[parity::2])
+    found[0] = total
+    return found
+
+
+@cache
+def _waves(size: int) -> tuple[Waves, Waves]:
+    """Return cosines and sines of the even frequencies, and those of the odd ones.
+
+    Each has a row a frequency and a column for each n from 0 to size // 4.
+    """
+    angles = 2 * np.pi / size * np.outer(np.arange(size // 2 + 1), np.arange(size // 4 + 1))
+    even, odd = ((np.cos(part), np.sin(part)) for part in (angles[::2], angles[1::2]))
+    return even, odd
 
 
 def normalise_cepstral_modulation(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from genreflow.features.registry import FEATURES
 from genreflow.features.stft import compute_stft, uncentred_frames
@@ -41,6 +42,8 @@ def extract_clip(
 ) -> dict[str, ClipInMemory]:
     """Return features of one clip, each computed and rounded as its rule does.
 
+    On one thread, as a rule's job: products of matrices may have other last bits on several.
+
     Parameters
     ----------
     samples
@@ -61,7 +64,8 @@ def extract_clip(
                 found[name] = as_stored(FEATURES[name].layout(result.shape), result)
         return found[feature]
 
-    return {name: ClipInMemory(values(name), parameters, attributes) for name in features}
+    with threadpool_limits(1):
+        return {name: ClipInMemory(values(name), parameters, attributes) for name in features}
 
 
 def _compute(feature: str, parent: Array, parameters: Parameters) -> Mapping[str, Array]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from genreflow.choices import Conserved
 
 Array = npt.NDArray[np.float32]
-#: Rows and columns that are transposed at a time, so that both sides stay in the cache.
+Halves = npt.NDArray[np.float16]
+#: Rows that are transposed at a time, so that both sides stay in the cache.
 BLOCK = 32
 
 
@@ -25,7 +26,8 @@ def separate_hpss(
     power: float,
     margin: float,
     conserve: Conserved,
-) -> tuple[Array, Array]:
+    halves: bool = False,
+) -> tuple[Array | Halves, Array | Halves]:
     """Return the harmonic and the percussive magnitude spectrogram.
 
     Parameters
@@ -40,26 +42,29 @@ def separate_hpss(
     conserve
         With margin 1 the masks sum to 1.  ``magnitude`` multiplies |S| by them (the authors'
         code), ``power`` |S|^2, so that the parts' powers sum to the whole (Yi 2019, Eq. 1).
+    halves
+        Whether the result is rounded to float16 at once, with the bits of numpy's rounding.
 
     Returns
     -------
     tuple of ndarray
-        Two arrays of shape (bins, frames), float32.
+        Two arrays of shape (bins, frames), float32 or float16.
     """
     magnitude = np.ascontiguousarray(magnitude, np.float32)
     percussive = running_median(magnitude, kernel)
-    harmonic = _transpose(running_median(_transpose(magnitude), kernel))
-    parts = np.empty_like(magnitude), np.empty_like(magnitude)
-    _apply_masks(
-        magnitude,
-        harmonic,
-        percussive,
-        np.float32(power),
-        np.float32(margin),
-        conserve == "power",
-        *parts,
-    )
-    return parts
+    harmonic = _transposed(running_median(_transposed(magnitude), kernel))
+    settings = np.float32(power), np.float32(margin), conserve == "power"
+    parts: list[Array | Halves] = []
+    for kept, other in ((harmonic, percussive), (percussive, harmonic)):
+        if halves:
+            rounded = np.empty(magnitude.shape, np.float16)
+            _apply_mask_rounded(magnitude, kept, other, *settings, rounded.view(np.uint16))
+            parts.append(rounded)
+        else:
+            part = np.empty_like(magnitude)
+            _apply_mask(magnitude, kept, other, *settings, part)
+            parts.append(part)
+    return parts[0], parts[1]
 
 
 @compiled
@@ -69,46 +74,82 @@ def soft_mask(
     """Return kept^p / (kept^p + (margin other)^p); where both are 0, 1/2 or with a margin 0."""
     reference = other * margin
     scale = max(kept, reference)
-    if scale < np.float32(1.1754944e-38):  # the smallest normal number
-        return np.float32(0.5) if margin == 1 else np.float32(0)
-    one, two = kept / scale, reference / scale
+    # np.divide(), since a division by zero that could raise an error is not vectorised.
+    one, two = np.divide(kept, scale), np.divide(reference, scale)
     # numpy squares too where the exponent is 2: a power would have other last bits.
     if power == 2:
         one, two = one * one, two * two
     else:
         one, two = one**power, two**power
-    return one / (one + two)
+    silent = np.float32(0.5) if margin == 1 else np.float32(0)
+    # The smallest normal number.
+    return silent if scale < np.float32(1.1754944e-38) else np.divide(one, one + two)
 
 
 @compiled
-def _apply_masks(
+def _apply_mask(
     magnitude: Array,
-    harmonic: Array,
-    percussive: Array,
+    kept: Array,
+    other: Array,
     power: np.float32,
     margin: np.float32,
     roots: bool,
-    harmonic_part: Array,
-    percussive_part: Array,
+    out: Array,
 ) -> None:
-    rows, columns = magnitude.shape
-    for row in range(rows):
-        for column in range(columns):
-            h, p = harmonic[row, column], percussive[row, column]
-            one, two = soft_mask(h, p, power, margin), soft_mask(p, h, power, margin)
-            if roots:
-                one, two = np.sqrt(one), np.sqrt(two)
-            harmonic_part[row, column] = magnitude[row, column] * one
-            percussive_part[row, column] = magnitude[row, column] * two
+    for row in range(len(magnitude)):
+        _mask_row(magnitude[row], kept[row], other[row], power, margin, roots, out[row])
 
 
 @compiled
-def _transpose(values: Array) -> Array:
-    rows, columns = values.shape
-    out = np.empty((columns, rows), np.float32)
-    for top in range(0, rows, BLOCK):
-        for left in range(0, columns, BLOCK):
-            for column in range(left, min(left + BLOCK, columns)):
-                for row in range(top, min(top + BLOCK, rows)):
-                    out[column, row] = values[row, column]
+def _apply_mask_rounded(
+    magnitude: Array,
+    kept: Array,
+    other: Array,
+    power: np.float32,
+    margin: np.float32,
+    roots: bool,
+    out: npt.NDArray[np.uint16],
+) -> None:
+    exact = np.empty(magnitude.shape[1], np.float32)
+    for row in range(len(magnitude)):
+        _mask_row(magnitude[row], kept[row], other[row], power, margin, roots, exact)
+        round_to_half(exact, out[row])
+
+
+@compiled
+def _mask_row(
+    magnitude: Array,
+    kept: Array,
+    other: Array,
+    power: np.float32,
+    margin: np.float32,
+    roots: bool,
+    out: Array,
+) -> None:
+    for column in range(len(magnitude)):
+        mask = soft_mask(kept[column], other[column], power, margin)
+        out[column] = magnitude[column] * (np.sqrt(mask) if roots else mask)
+
+
+@compiled
+def round_to_half(values: Array, out: npt.NDArray[np.uint16]) -> None:
+    """Write the bits of values that are not negative as float16, rounded to nearest, ties to even.
+
+    Below 2^-14 float16 has the spacing that float32 has from 1/2 on, so that adding 1/2 rounds;
+    above, the exponents differ by 112, and half of what is cut off is added first.
+    """
+    shifted = values + np.float32(0.5)
+    bits, shifted_bits = values.view(np.int32), shifted.view(np.int32)
+    for place in range(len(bits)):
+        found = bits[place]
+        above = ((found + 0xFFF + ((found >> 13) & 1)) >> 13) - (112 << 10)
+        below = shifted_bits[place] - 0x3F000000
+        # From 65 520 on it is infinite, 0x7c00.
+        out[place] = min(above, 0x7C00) if found >= 0x38800000 else below
+
+
+def _transposed(values: Array) -> Array:
+    out = np.empty(values.shape[::-1], np.float32)
+    for top in range(0, len(values), BLOCK):
+        out[:, top : top + BLOCK] = values[top : top + BLOCK].T
     return out

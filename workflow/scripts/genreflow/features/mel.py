@@ -14,6 +14,9 @@ _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _HZ_A_MEL
 _LOG_STEP = np.log(6.4) / 27
 
+#: Bands whose filters are one product: adjacent ones share most of their bins.
+BANDS = 8
+
 
 def mel_filters(
     *, sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
@@ -74,14 +77,15 @@ def compute_mel(
     ndarray, shape (bands, frames), float64
         10 log10 of the power, reference 1.
     """
-    squares = np.square(magnitude, dtype=np.float64)
     power = np.zeros((len(filters), magnitude.shape[1]))
-    for band, weights in zip(power, filters, strict=True):
+    for first in range(0, len(filters), BANDS):
+        bands = slice(first, first + BANDS)
         # A filter is 0 but for a few bins.
-        bins = np.flatnonzero(weights)
+        bins = np.flatnonzero(filters[bands].any(axis=0))
         if bins.size:
             within = slice(bins[0], bins[-1] + 1)
-            np.matmul(weights[within], squares[within], out=band)
+            squares = np.square(magnitude[within], dtype=np.float64)
+            np.matmul(filters[bands, within], squares, out=power[bands])
     np.maximum(power, SMALLEST_POWER, out=power)
     decibels: npt.NDArray[np.float64] = np.log10(power, out=power)
     decibels *= 10

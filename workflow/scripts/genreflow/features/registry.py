@@ -53,6 +53,12 @@ class Feature:
     moments: bool = False
     droppable: str = ""
 
+    @property
+    def cache(self) -> str:
+        """Name in the keys `keep` and `drop`: that of the section for all that one rule makes."""
+        several = self.name.startswith(f"{self.section}_")
+        return self.section if several else self.name
+
     def layout(self, shape: Shape) -> Layout:
         """Return how a cache holds clips of a shape."""
         return Layout(
@@ -157,6 +163,8 @@ FEATURES: dict[str, Feature] = {
 }
 #: Values of the key `keep`.
 DROPPABLE = tuple(dict.fromkeys(f.droppable for f in FEATURES.values() if f.droppable))
+#: Values of the key `drop`.
+CACHES = tuple(dict.fromkeys(f.cache for f in FEATURES.values()))
 
 
 def feature_parameters(settings: Settings) -> dict[str, dict[str, Any]]:

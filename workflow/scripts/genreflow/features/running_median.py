@@ -18,8 +18,9 @@ import numpy.typing as npt
 from genreflow.compiled import compiled
 
 Array = npt.NDArray[np.float32]
-#: Columns that are worked on at a time: their values of one group fit the first-level cache.
-LANES = 64
+#: Columns that are worked on at a time.  More share the cost of a step, but the values of one group
+#: have to stay near the processor.
+LANES = 128
 #: Windows a group; more share more, but take more registers.
 LARGEST_GROUP = 16
 #: Kinds of steps.

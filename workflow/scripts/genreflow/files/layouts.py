@@ -54,7 +54,9 @@ def as_stored(layout: Layout, values: npt.NDArray[np.floating]) -> npt.NDArray[A
     import numpy as np
 
     if layout.step is not None:
-        values = np.rint(values / layout.step) * layout.step
+        steps = values / layout.step
+        np.rint(steps, out=steps)
+        values = np.multiply(steps, layout.step, out=steps)
     return values.astype(layout.dtype, copy=False)
 
 

@@ -102,19 +102,9 @@ class FeatureWriter:
             chunks=(1, *shape),
             **({"shuffle": True, "compression": "lzf"} if layout.step is not None else {}),
         )
-        self._moments, self._count = [], 0
-        if layout.moments:
-            rows = shape[:-1]
-            self._moments = [
-                self._file.create_dataset(
-                    f"moments/{name}",
-                    (0, *rows),
-                    "float64",
-                    maxshape=(None, *rows),
-                    chunks=(64, *rows),
-                )
-                for name in ("sum", "sum_squares")
-            ]
+        #: Sums and sums of squares, a clip each: few enough to be kept until all are there.
+        self._moments: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = []
+        self._count = 0
 
     def append(
         self, track_id: str, values: npt.NDArray[Any], *, moments_over: slice = slice(None)
@@ -123,19 +113,31 @@ class FeatureWriter:
         if values.shape != self._data.shape[1:]:  # HDF5 would repeat a row over the whole clip
             raise ValueError(f"{track_id}: shape {values.shape}, not {self._data.shape[1:]}")
         row = len(self._track_ids)
-        for dataset in (self._data, *self._moments):
-            dataset.resize(row + 1, axis=0)
-        stored = as_stored(self._layout, values)
-        self._data[row] = stored
+        self._data.resize(row + 1, axis=0)
+        stored = np.ascontiguousarray(as_stored(self._layout, values))
+        if self._layout.step is None:
+            # Without filters a chunk is the clip's bytes: nothing is left to convert or to copy.
+            self._data.id.write_direct_chunk((row, *(0 for _ in stored.shape)), stored)
+        else:
+            self._data[row] = stored
         self._track_ids.append(track_id)
         self._digests.append(digest(track_id.encode(), stored))
-        if self._moments:
+        if self._layout.moments:
             part = stored[..., moments_over]
             found = _row_moments(part)
-            for moment, sums in zip(self._moments, found, strict=True):
-                moment[row] = sums
+            self._moments.append(found)
             self._moment_digests.append(digest(track_id.encode(), *found))
             self._count = part.shape[-1]
+
+    def _write_moments(self) -> None:
+        rows = self._layout.shape[:-1]
+        sums = np.array(self._moments, np.float64).reshape(-1, 2, *rows)
+        for place, name in enumerate(("sum", "sum_squares")):
+            self._file.create_dataset(
+                f"moments/{name}", data=sums[:, place], maxshape=(None, *rows), chunks=(64, *rows)
+            )
+        self._file["moments"].attrs["count"] = self._count
+        self._file[MOMENTS_DIGEST] = _as_array(self._moment_digests)
 
     def _describe(self, name: str, value: str) -> None:
         text = value.encode()
@@ -147,9 +149,8 @@ class FeatureWriter:
 
     def close(self) -> None:
         """Complete the file and give it its final name."""
-        if self._moments:
-            self._file["moments"].attrs["count"] = self._count
-            self._file[MOMENTS_DIGEST] = _as_array(self._moment_digests)
+        if self._layout.moments:
+            self._write_moments()
         self._file[DIGEST] = _as_array(self._digests)
         for name, track_ids in (("track_id", self._track_ids), (QUARANTINED, self._quarantined)):
             texts = [track_id.encode() for track_id in track_ids]

@@ -98,6 +98,18 @@ def name_errors(config: Config, place: Place) -> Iterator[UserError]:
             )
 
 
+def cache_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield which caches are to stay and to go."""
+    for cache in dict.fromkeys(config.drop):
+        if cache in config.keep:
+            others = ", ".join(name for name in config.keep if name != cache)
+            yield UserError(
+                f"`{cache}` is in `keep` and in `drop`.",
+                where=place("drop"),
+                hint=f"`keep: [{others}]` lets it go; without it in `drop`, it stays.",
+            )
+
+
 def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
     """Yield what is wrong with experiments: what is not there, clips too short for an expert.
 

@@ -14,6 +14,7 @@ from genreflow.errors import UserError
 from genreflow.partitions.names import ALL
 from genreflow.plan.checks import (
     Place,
+    cache_errors,
     classification_errors,
     experiment_errors,
     name_errors,
@@ -65,7 +66,7 @@ def load(
             if settings is not None:
                 errors += settings_errors(settings, f"the settings of dataset `{name}`")
         if not errors:
-            for check in (name_errors, experiment_errors, classification_errors):
+            for check in (name_errors, cache_errors, experiment_errors, classification_errors):
                 errors += check(config, place)
     _refuse(errors)
     return config

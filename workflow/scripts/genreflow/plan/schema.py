@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from genreflow import choices
 from genreflow.collections.shards import MOST_SHARDS
-from genreflow.features.registry import DROPPABLE, clip_shape
+from genreflow.features.registry import CACHES, DROPPABLE, clip_shape
 from genreflow.partitions.names import FOLDS, GROUP_DISJOINT, SWAPPED
 from genreflow.systems import EXPERTS, MIXED, SYSTEMS
 from genreflow.yi2019.pools import derive_pools
@@ -24,11 +24,13 @@ PartitionName: TypeAlias = str
 SystemName: TypeAlias = str
 ExpertName: TypeAlias = str
 Droppable: TypeAlias = str
+CacheName: TypeAlias = str
 if not TYPE_CHECKING:
     PartitionName = Literal[(*FOLDS, *(name + SWAPPED for name in FOLDS))]
     SystemName = Literal[SYSTEMS]
     ExpertName = Literal[tuple(EXPERTS)]
     Droppable = Literal[DROPPABLE]
+    CacheName = Literal[CACHES]
 
 
 class Section(BaseModel):
@@ -231,7 +233,7 @@ class Training(Section):
     """Resources of training; the number of threads changes the last bits of the results."""
 
     device: choices.Device = Field("auto", description="auto: CUDA where there is one.")
-    threads: Positive = Field(2, description="Threads of a training job, on any machine.")
+    threads: Positive = Field(1, description="Threads of a training job, on any machine.")
     precision: choices.Precision = Field(
         "float32",
         description="Numbers of the networks' maps in training; weights and sums are float32.",
@@ -400,6 +402,13 @@ class Config(Settings):
         "on disk. Both do, so that a changed parameter costs only what depends on it. Without one, "
         "a 30 s clip takes 2.65 MB less; it is removed after its last use, and made again when a "
         "change needs it.",
+    )
+    drop: list[CacheName] = Field(
+        [],
+        description="Further caches that are removed after their last use: "
+        + ", ".join(name for name in CACHES if name not in DROPPABLE)
+        + ". Networks are trained on them, so what needs one again also repeats trainings; the run "
+        "says beforehand which jobs.",
     )
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
     experiments: list[Experiment] = Field([], description="What tables.csv reports.")
