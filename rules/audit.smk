@@ -18,6 +18,7 @@ rule compute_fingerprint:
         of_job("logs", "compute_fingerprint", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_fingerprint", "{dataset}/{shard}")
+    priority: urgency("stft")
     conda:
         "../envs/evaluation.yaml"
     threads: 1

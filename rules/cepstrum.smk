@@ -16,6 +16,7 @@ rule compute_cepstrogram:
         of_job("logs", "compute_cepstrogram", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_cepstrogram", "{dataset}/{shard}")
+    priority: urgency("stft")
     conda:
         "../envs/features.yaml"
     threads: 1
@@ -39,6 +40,7 @@ rule compute_cepstral_modulation:
         of_job("logs", "compute_cepstral_modulation", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_cepstral_modulation", "{dataset}/{shard}")
+    priority: urgency("cepstrogram")
     conda:
         "../envs/features.yaml"
     threads: 1

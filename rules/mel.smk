@@ -18,6 +18,7 @@ rule separate_hpss:
         of_job("logs", "separate_hpss", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "separate_hpss", "{dataset}/{shard}")
+    priority: urgency("stft")
     conda:
         "../envs/features.yaml"
     threads: 1
@@ -43,6 +44,7 @@ rule compute_mel:
         of_job("logs", "compute_mel", "{dataset}/{component}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_mel", "{dataset}/{component}/{shard}")
+    priority: urgency("hpss_harmonic")
     conda:
         "../envs/features.yaml"
     threads: 1
@@ -66,6 +68,7 @@ rule compute_modulation:
         of_job("logs", "compute_modulation", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_modulation", "{dataset}/{shard}")
+    priority: urgency("mel_original")
     conda:
         "../envs/features.yaml"
     threads: 1
@@ -89,6 +92,7 @@ rule compute_mfcc:
         of_job("logs", "compute_mfcc", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_mfcc", "{dataset}/{shard}")
+    priority: urgency("mel_original")
     conda:
         "../envs/features.yaml"
     threads: 1

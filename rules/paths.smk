@@ -18,6 +18,18 @@ def cache(feature, *, name=""):
     return temp(file) if (name or FEATURES[feature].cache) in CONFIG.dropped else file
 
 
+def urgency(feature):
+    """Return the priority of what is made from a feature: the further on, the sooner one goes.
+
+    Otherwise half of all shards have a cache that is to go at a time; so, few more than there are
+    cores.
+    """
+    steps = 0
+    while feature:
+        feature, steps = FEATURES[feature].parent, steps + 1
+    return steps if CONFIG.dropped else 0
+
+
 def fold_file(kind, name):
     """Return the pattern of a file that there is for every partition, seed and fold."""
     return f"results/{{dataset}}/{kind}/{{partition}}/seed{{seed}}/fold{{fold}}/{name}"

@@ -15,6 +15,7 @@ rule compute_stft:
         of_job("logs", "compute_stft", "{dataset}/{shard}"),
     benchmark:
         of_job("benchmarks", "compute_stft", "{dataset}/{shard}")
+    priority: urgency("audio")
     conda:
         "../envs/features.yaml"
     threads: 1

@@ -90,7 +90,11 @@ def run_job(kind: str, path: Path, log: Path, limit: int | None = None) -> str:
 
     done = subprocess.run(
         [sys.executable, "-c", RUN, Path(__file__).stem, *arguments],
-        env={**os.environ, "PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}"},
+        env={
+            **os.environ, "PYTHONPATH": f"{SCRIPTS}{os.pathsep}{Path(__file__).parent}",
+            # Python 3.11 would keep half a file of bytecode, and then fail at every import of it.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         preexec_fn=restrict, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
