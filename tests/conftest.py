@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tried, and none of it silent")
         for name, number in sorted(tried.items()):
             terminalreporter.write_line(f"{number:7d} {name}")
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Return a function that mounts a disk of 16 KB in memory, by name and further options."""
+    folders = []
+
+    def mount(name: str, *options: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        words = ",".join(["size=16k", *options])
+        command = ["mount", "-t", "tmpfs", "-o", words, "none", str(folder)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("only who may mount has a disk of its own")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -292,9 +292,12 @@ def test_a_gradient_is_taken_once() -> None:
 
 
 def test_numbers_are_rounded_to_bfloat16_as_by_torch() -> None:
+    bits = torch.randint(-(2**31), 2**31, (100_000,), dtype=torch.int32)
+    halfway = (bits & -65536) | 0x8000
     values = torch.cat(
         [
-            torch.randint(-(2**31), 2**31, (100_000,), dtype=torch.int32).view(torch.float32),
+            bits.view(torch.float32),
+            halfway.view(torch.float32),
             torch.tensor([0.0, -0.0, torch.inf, -torch.inf, torch.nan, 3.3895e38, 1e-45]),
         ]
     )

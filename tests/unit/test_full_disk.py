@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import genreflow
@@ -145,20 +145,11 @@ def test_archive_that_has_no_room_is_unpacked_later(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(mounted: Callable[..., Path]) -> Path:
     """A disk of 16 KB, full but for a page or two."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only who may mount has a disk of a few KB")
-    try:
-        (disk / "other").write_bytes(bytes(8192))
-        yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    disk = mounted("disk")
+    (disk / "other").write_bytes(bytes(8192))
+    return disk
 
 
 @pytest.mark.parametrize("kind", ["records", "model", "arrays", "feature"])

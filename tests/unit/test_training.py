@@ -25,6 +25,7 @@ from genreflow.yi2019.training import (
     check_precision,
     classification_objective,
     frames,
+    make_deterministic,
     mix,
     mixture_objective,
     predict_probabilities,
@@ -32,6 +33,7 @@ from genreflow.yi2019.training import (
     train_network,
     training_set,
 )
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 POOLS = [(1, 1), (1, 1), (1, 1), (1, 1), (3, 3)]
@@ -402,6 +404,15 @@ def test_bfloat16_is_refused_where_nothing_computes_with_it(
     else:
         with pytest.raises(UserError, match="Some CPU has no units for bfloat16"):
             check_precision("bfloat16", torch.device("cpu"))
+
+
+def test_products_of_compiled_code_stay_in_their_thread() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        make_deterministic(torch.get_num_threads())
+        # float32 is not rounded to TF32 either.
+        assert not torch.backends.cudnn.allow_tf32
+        found = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    assert found == {1}
 
 
 def test_a_step_is_timed_without_a_trace(features: FeatureSet) -> None:

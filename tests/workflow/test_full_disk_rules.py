@@ -7,7 +7,7 @@ import re
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -183,24 +183,12 @@ def test_results_that_are_a_file_are_refused(snakemake: Snakemake, tmp_path: Pat
     assert results.read_bytes() == b"mine"
 
 
-@pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[Path]:
-    """A folder `results` that even the superuser can't write to."""
-    results = tmp_path / "results"
-    results.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k,ro", "none", str(results)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only who may mount has a folder that nobody can write to")
-    yield results
-    subprocess.run(["umount", str(results)], check=True)
-
-
 def test_results_that_are_read_only_are_refused(
-    snakemake: Snakemake, tmp_path: Path, read_only: Path
+    snakemake: Snakemake, tmp_path: Path, mounted: Callable[..., Path]
 ) -> None:
     write_music(tmp_path)
+    # Not even the superuser can write to it.
+    read_only = mounted("results", "ro")
     outcome = snakemake(music_configuration(), "--", "results/tables.csv")
     assert_refused(outcome, "the disk is read-only.", read_only)
     assert os.listdir(read_only) == []

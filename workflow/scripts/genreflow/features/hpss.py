@@ -56,13 +56,13 @@ def separate_hpss(
     settings = np.float32(power), np.float32(margin), conserve == "power"
     parts: list[Array | Halves] = []
     for kept, other in ((harmonic, percussive), (percussive, harmonic)):
+        part = np.empty_like(magnitude)
+        _apply_mask(magnitude, kept, other, *settings, part)
         if halves:
-            rounded = np.empty(magnitude.shape, np.float16)
-            _apply_mask_rounded(magnitude, kept, other, *settings, rounded.view(np.uint16))
+            rounded = np.empty(part.shape, np.float16)
+            round_to_half(part.reshape(-1), rounded.view(np.uint16).reshape(-1))
             parts.append(rounded)
         else:
-            part = np.empty_like(magnitude)
-            _apply_mask(magnitude, kept, other, *settings, part)
             parts.append(part)
     return parts[0], parts[1]
 
@@ -97,38 +97,9 @@ def _apply_mask(
     out: Array,
 ) -> None:
     for row in range(len(magnitude)):
-        _mask_row(magnitude[row], kept[row], other[row], power, margin, roots, out[row])
-
-
-@compiled
-def _apply_mask_rounded(
-    magnitude: Array,
-    kept: Array,
-    other: Array,
-    power: np.float32,
-    margin: np.float32,
-    roots: bool,
-    out: npt.NDArray[np.uint16],
-) -> None:
-    exact = np.empty(magnitude.shape[1], np.float32)
-    for row in range(len(magnitude)):
-        _mask_row(magnitude[row], kept[row], other[row], power, margin, roots, exact)
-        round_to_half(exact, out[row])
-
-
-@compiled
-def _mask_row(
-    magnitude: Array,
-    kept: Array,
-    other: Array,
-    power: np.float32,
-    margin: np.float32,
-    roots: bool,
-    out: Array,
-) -> None:
-    for column in range(len(magnitude)):
-        mask = soft_mask(kept[column], other[column], power, margin)
-        out[column] = magnitude[column] * (np.sqrt(mask) if roots else mask)
+        for column in range(magnitude.shape[1]):
+            mask = soft_mask(kept[row, column], other[row, column], power, margin)
+            out[row, column] = magnitude[row, column] * (np.sqrt(mask) if roots else mask)
 
 
 @compiled

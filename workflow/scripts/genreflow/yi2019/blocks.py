@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -342,6 +342,13 @@ class _Statistics(NamedTuple):
     variance: Array
 
 
+class _Slopes(NamedTuple):
+    """Gradients of the scale and the shift of every channel, float64."""
+
+    scale: Array
+    shift: Array
+
+
 class _Chosen(NamedTuple):
     """What pooling chooses of a map: the values, and where they are in their windows.
 
@@ -397,12 +404,12 @@ class _Norm:
         )
         return out
 
-    def gradients(self, gradient: Array, chosen: _Chosen) -> tuple[Array, Array]:
+    def differentiate(self, gradient: Array, chosen: _Chosen) -> _Slopes:
         """Return the gradients of scale and shift, from that of the chosen values."""
         sums = np.empty((chosen.rows, 2, len(self.mean)))
         _by_threads(_sum_gradient_rows, gradient, chosen.values, self.mean, sums, rows=chosen.rows)
         shift, distance = sums.sum(0)
-        return distance * self.inverse, shift
+        return _Slopes(distance * self.inverse, shift)
 
 
 def _channels(values: Tensor) -> Array:
@@ -468,75 +475,95 @@ class _Planes:
         )
         return chosen
 
+    @cached_property
     def moments(self) -> tuple[Array, Array]:
-        """Return the means (9,) and the covariances (9, 9) of the nine shifted planes."""
+        """Means of the nine shifted planes (9,), and their covariances x weights (9, channels)."""
         rows = self.values.shape[0] * (self.values.shape[1] - 2)
         sums = np.empty((rows, 9, 10))
         _by_threads(_sum_moment_rows, self.values, sums, rows=rows)
         found = sums.sum(0) / self.places
         means = found[:, 9]
-        return means, found[:, :9] - np.outer(means, means)
+        return means, (found[:, :9] - np.outer(means, means)) @ self.weights
 
+    def statistics(self) -> _Statistics:
+        """Return the batch's statistics."""
+        means, spread = self.moments
+        variance = np.maximum((self.weights * spread).sum(0), 0)
+        return _Statistics(means @ self.weights + self.bias, variance)
 
-class _FirstBlock(torch.autograd.Function):
-    """A block whose input is one plane a clip and needs no gradient: its map is never stored."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        inputs: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        scale: Tensor,
-        shift: Tensor,
-        pool: tuple[int, int],
-        epsilon: float,
-        dtype: torch.dtype,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        planes = _Planes.of(inputs, weight, bias, centred=True)
-        chosen = planes.choose(_channels(scale), pool)
-        means, covariances = planes.moments()
-        spread = covariances @ planes.weights
-        mean = means @ planes.weights + planes.bias
-        variance = np.maximum((planes.weights * spread).sum(0), 0)
-        norm = _Norm(mean, variance, _channels(scale), _channels(shift), epsilon)
-        ctx.kept = planes, chosen, norm, means, spread, pool, weight
-        statistics = torch.from_numpy(mean), torch.from_numpy(variance)
-        ctx.mark_non_differentiable(*statistics)
-        return norm.apply(chosen, dtype), *statistics
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        planes, chosen, norm, means, spread, pool, weight = ctx.kept
-        behind = _array(gradient)
-        scale, shift = norm.gradients(behind, chosen)
-        sums = np.empty((chosen.rows, *planes.weights.shape))
+    def differentiate(
+        self, gradient: Array, chosen: _Chosen, norm: _Norm, slopes: _Slopes, pool: tuple[int, int]
+    ) -> tuple[None, Tensor]:
+        """Return the gradient of the weight; the planes have none."""
+        means, spread = self.moments
+        sums = np.empty((chosen.rows, *self.weights.shape))
         _by_threads(
             _differentiate_weight_rows,
-            planes.values,
+            self.values,
             pool,
-            behind,
+            gradient,
             chosen.places,
             sums,
             rows=chosen.rows,
         )
-        found = sums.sum(0) - np.outer(means, shift) - spread * (norm.inverse * scale)
-        found = (found * (norm.scale * norm.inverse)).T.reshape(weight.shape)
-        return (
-            None,
-            torch.from_numpy(found).to(weight.dtype),
-            torch.zeros(len(scale), dtype=weight.dtype),
-            torch.from_numpy(scale).to(weight.dtype),
-            torch.from_numpy(shift).to(weight.dtype),
-            None,
-            None,
-            None,
+        found = sums.sum(0) - np.outer(means, slopes.shift)
+        found -= spread * (norm.inverse * slopes.scale)
+        found *= norm.scale * norm.inverse
+        return None, torch.from_numpy(found.T.reshape(-1, 1, 3, 3))
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """Maps and the convolution of them, which is stored.
+
+    Attributes
+    ----------
+    inputs, weight
+        In the type of the convolution.
+    values
+        The convolution, shape (clips, channels, rows, columns); it becomes its own gradient.
+    wanted
+        Whether the inputs have a gradient.
+    """
+
+    inputs: Tensor
+    weight: Tensor
+    values: Tensor
+    wanted: bool
+
+    @classmethod
+    def of(
+        cls, inputs: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype, *, wanted: bool
+    ) -> _Maps:
+        """Return the convolution of maps (clips, channels, rows, columns) in a type."""
+        # Nothing is copied here: a network's maps have the channels last.
+        inputs = inputs.to(dtype, memory_format=torch.channels_last)
+        weight = weight.to(dtype)
+        values = torch.conv2d(inputs, weight, bias.to(dtype))
+        return cls(inputs, weight, values.contiguous(memory_format=torch.channels_last), wanted)
+
+    def differentiate(
+        self, gradient: Array, chosen: _Chosen, norm: _Norm, slopes: _Slopes, pool: tuple[int, int]
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return the gradients of the inputs, where they have one, and of the weight."""
+        maps = _array(self.values)
+        factor = norm.scale * norm.inverse
+        # factor (gradient - mean of the gradient - normalised map x mean of their product)
+        slope = -factor * norm.inverse * slopes.scale / np.prod(maps.shape[:3])
+        constant = -factor * slopes.shift / np.prod(maps.shape[:3]) - slope * norm.mean
+        factors = (values.astype(chosen.values.dtype) for values in (factor, constant, slope))
+        _by_threads(
+            _differentiate_rows, maps, pool, gradient, chosen.places, *factors, rows=chosen.rows
         )
+        of_inputs, of_weight, _none = torch.ops.aten.convolution_backward(
+            self.values, self.inputs, self.weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1,
+            [self.wanted, True, False],
+        )  # fmt: skip
+        return of_inputs, of_weight
 
 
 class _Block(torch.autograd.Function):
-    """Any other block."""
+    """A block in training, of which the gradient can be taken once."""
 
     @staticmethod
     def forward(
@@ -548,16 +575,19 @@ class _Block(torch.autograd.Function):
         shift: Tensor,
         pool: tuple[int, int],
         epsilon: float,
-        dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # Nothing is copied here: a network's maps have the channels last.
-        inputs = inputs.to(dtype, memory_format=torch.channels_last)
-        rounded = weight.to(dtype)
-        maps = torch.conv2d(inputs, rounded, bias.to(dtype))
-        maps = maps.contiguous(memory_format=torch.channels_last)
-        chosen, statistics = _choose(_array(maps), _channels(scale), pool)
+        dtype = _type_of_maps(inputs)
+        convolution: _Planes | _Maps
+        if _are_planes(inputs) and not ctx.needs_input_grad[0]:
+            convolution = _Planes.of(inputs, weight, bias, centred=True)
+            chosen = convolution.choose(_channels(scale), pool)
+            statistics = convolution.statistics()
+        else:
+            convolution = _Maps.of(inputs, weight, bias, dtype, wanted=ctx.needs_input_grad[0])
+            chosen, statistics = _choose(_array(convolution.values), _channels(scale), pool)
         norm = _Norm(*statistics, _channels(scale), _channels(shift), epsilon)
-        ctx.kept = inputs, rounded, maps, chosen, norm, pool, weight.dtype
+        ctx.kept = convolution, chosen, norm, pool
+        ctx.dtype = weight.dtype
         mean, variance = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.variance)
         ctx.mark_non_differentiable(mean, variance)
         return norm.apply(chosen, dtype), mean, variance
@@ -569,32 +599,14 @@ class _Block(torch.autograd.Function):
             raise RuntimeError(
                 "the gradient of a block can be taken once: it takes its map's place"
             )
-        inputs, weight, maps, chosen, norm, pool, dtype = ctx.kept
+        convolution, chosen, norm, pool = ctx.kept
         ctx.kept = None
-        behind, array = _array(gradient), _array(maps)
-        scale, shift = norm.gradients(behind, chosen)
-        factor = norm.scale * norm.inverse
-        # factor (gradient - mean of the gradient - normalised map x mean of their product)
-        slope = -factor * norm.inverse * scale / np.prod(array.shape[:3])
-        constant = -factor * shift / np.prod(array.shape[:3]) - slope * norm.mean
-        factors = (values.astype(chosen.values.dtype) for values in (factor, constant, slope))
-        _by_threads(
-            _differentiate_rows, array, pool, behind, chosen.places, *factors, rows=chosen.rows
-        )
-        of_inputs, of_weight, _none = torch.ops.aten.convolution_backward(
-            maps, inputs, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1,
-            [ctx.needs_input_grad[0], True, False],
-        )  # fmt: skip
-        return (
-            of_inputs,
-            of_weight.to(dtype),
-            torch.zeros(len(scale), dtype=dtype),
-            torch.from_numpy(scale).to(dtype),
-            torch.from_numpy(shift).to(dtype),
-            None,
-            None,
-            None,
-        )
+        behind = _array(gradient)
+        slopes = norm.differentiate(behind, chosen)
+        of_inputs, of_weight = convolution.differentiate(behind, chosen, norm, slopes, pool)
+        of_bias = torch.zeros(len(slopes.shift), dtype=ctx.dtype)
+        found = (of_weight, of_bias, *map(torch.from_numpy, slopes))
+        return of_inputs, *(values.to(ctx.dtype) for values in found), None, None
 
 
 def _type_of_maps(inputs: Tensor) -> torch.dtype:
@@ -602,6 +614,11 @@ def _type_of_maps(inputs: Tensor) -> torch.dtype:
     if inputs.dtype != torch.float64 and torch.is_autocast_enabled("cpu"):
         return torch.get_autocast_dtype("cpu")
     return inputs.dtype
+
+
+def _are_planes(inputs: Tensor) -> bool:
+    """Return whether the convolution of such inputs need not be stored."""
+    return inputs.shape[1] == 1 and inputs.dtype != torch.bfloat16
 
 
 def computes(inputs: Tensor) -> bool:
@@ -638,11 +655,9 @@ def train_block(
     tuple
         The pooled maps, and mean and biased variance of each channel (float64, no gradient).
     """
-    dtype = _type_of_maps(inputs)
-    alone = inputs.shape[1] == 1 and not inputs.requires_grad and inputs.dtype != torch.bfloat16
-    block: Any = _FirstBlock if alone else _Block
+    block: Any = _Block
     found: tuple[Tensor, Tensor, Tensor] = block.apply(
-        inputs, weight, bias, scale, shift, pool, epsilon, dtype
+        inputs, weight, bias, scale, shift, pool, epsilon
     )
     return found
 
@@ -662,8 +677,8 @@ def evaluate_block(
     """Do as `train_block` by given statistics, without a gradient."""
     dtype = _type_of_maps(inputs)
     norm = _Norm(_channels(mean), _channels(variance), _channels(scale), _channels(shift), epsilon)
-    if inputs.shape[1] == 1 and inputs.dtype != torch.bfloat16:
+    if _are_planes(inputs):
         planes = _Planes.of(inputs, weight, bias, centred=False)
         return norm.apply(planes.choose(norm.scale, pool), dtype)
-    maps = torch.conv2d(inputs.to(dtype), weight.to(dtype), bias.to(dtype))
+    maps = _Maps.of(inputs, weight, bias, dtype, wanted=False).values
     return norm.apply(_choose(_array(maps), norm.scale, pool)[0], dtype)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -197,6 +198,9 @@ def make_deterministic(threads: int) -> None:
     """Pin the threads and choose algorithms that give the same bits every time."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
+    # The products of compiled code run on the threads that call it, and a BLAS that shares one
+    # among threads of its own may have other last bits on another number of cores.
+    threadpool_limits(1, user_api="blas")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     # A convolution of float32 is one: with the ten bits of TF32, bfloat16 would be the honest name.
