@@ -116,7 +116,7 @@ def compare_with_torch() -> list[Section]:
             row[f"peak, {KINDS[kind]} [MiB]"] = measured[kind][1]
         rows.append(row)
     text = (
-        f"Training steps of 16 clips of 30 s on {SETTINGS.training.threads} threads (MoER: one): "
+        f"Training steps of 16 clips of 30 s, `training.threads` {SETTINGS.training.threads}: "
         f"the median of {STEPS}, with the smallest and the largest. The reference is the network "
         "in the paper's terms, channels first and ELU before pooling, in a process as it comes. "
         "Torch's operations are the same network as here, with channels last, ELU behind the "
