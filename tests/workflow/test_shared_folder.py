@@ -46,6 +46,8 @@ def start(folder: Path, configuration: dict[str, object]) -> subprocess.Popen[by
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # In the background of a shell without job control, as a CI's, it would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
