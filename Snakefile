@@ -7,6 +7,7 @@ min_version("9.0")
 
 include: "rules/common.smk"
 include: "rules/paths.smk"
+include: "rules/sharing.smk"
 include: "rules/retrieve.smk"
 include: "rules/audio_helpers.smk"
 include: "rules/audio.smk"
@@ -22,6 +23,8 @@ include: "rules/yi.smk"
 include: "rules/results_helpers.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
+include: "rules/study_helpers.smk"
+include: "rules/studies.smk"
 include: "rules/report.smk"
 include: "rules/classifier_helpers.smk"
 include: "rules/classifiers.smk"
@@ -39,4 +42,5 @@ rule all:
     input:
         "results/tables.csv",
         "results/run_config.yaml",
+        STUDIES,
     localrule: True

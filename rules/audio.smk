@@ -63,7 +63,7 @@ rule write_shard:
 rule synthesise_audio:
     """Render a shard of the demo's clips as FLAC files."""
     input:
-        clips="results/{dataset}/shards/{shard}.csv",
+        clips=made("results/{dataset}/shards/{shard}.csv"),
     output:
         audio=directory("results/{dataset}/audio/{shard}"),
     log:
@@ -79,7 +79,7 @@ rule synthesise_audio:
         config=depends(
             "synthesise_audio",
             settings=lambda s, w: {"sample_rate": s.audio.sample_rate},
-            planned=lambda w: CONFIG.datasets[w.dataset].model_dump(
+            planned=lambda w: WITH_STUDIES.source(w.dataset).model_dump(
                 include={"seeds", "artists", "seconds"}
             ),
         ),
@@ -91,7 +91,7 @@ rule resample_audio:
     """Decode, check and resample a shard's clips; list what became of each file."""
     input:
         rendered_audio,
-        clips="results/{dataset}/shards/{shard}.csv",
+        clips=made("results/{dataset}/shards/{shard}.csv"),
     output:
         audio=cache("audio"),
         report="results/{dataset}/audio_reports/{shard}.csv",
@@ -148,7 +148,7 @@ rule collect_quarantine:
 rule check_quarantine:
     """Stop the run when more clips were set aside than the limit."""
     input:
-        usable="results/{dataset}/usable.csv",
+        usable=made("results/{dataset}/usable.csv"),
         reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
     output:
         usable="results/{dataset}/within_limit.csv",

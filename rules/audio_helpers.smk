@@ -24,6 +24,7 @@ def planned_manifest(wildcards):
 
 def rendered_audio(wildcards):
     """Return the folder of a shard's synthesised clips, if they are."""
-    if CONFIG.datasets[wildcards.dataset].source != "synthetic":
+    clips_of = CLIPS_OF[wildcards.dataset]
+    if CONFIG.datasets[clips_of].source != "synthetic":
         return []
-    return f"results/{wildcards.dataset}/audio/{wildcards.shard}"
+    return f"results/{clips_of}/audio/{wildcards.shard}"

@@ -11,7 +11,7 @@ Out: fingerprints/{shard}.h5 (clips, 16, 427), duplicates.csv: track_id,other,si
 rule compute_fingerprint:
     """Compute the audio fingerprints of a shard."""
     input:
-        stft=feature_file("stft"),
+        stft=made(feature_file("stft")),
     output:
         fingerprints="results/{dataset}/fingerprints/{shard}.h5",
     log:
@@ -54,9 +54,9 @@ rule find_duplicates:
 rule audit_partition:
     """List what the test clips of a partition share with training and validation clips."""
     input:
-        partition=partition_file(),
-        manifest="results/{dataset}/manifest.csv",
-        duplicates="results/{dataset}/duplicates.csv",
+        partition=made(partition_file()),
+        manifest=made("results/{dataset}/manifest.csv"),
+        duplicates=made("results/{dataset}/duplicates.csv"),
     output:
         findings="results/{dataset}/audit/{partition}/clips.csv",
         summary="results/{dataset}/audit/{partition}/clips_summary.csv",
@@ -84,7 +84,7 @@ rule audit_partition:
 rule audit_models:
     """List the test clips on which a network behind a partition was trained or chosen."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         models=lambda w: training_files(w, ".safetensors"),
     output:
         findings="results/{dataset}/audit/{partition}/models.csv",
@@ -106,7 +106,7 @@ rule audit_models:
                 # A list, since a map would lose the systems' order.
                 "systems": [
                     (system, networks_of(system, mixed(w)))
-                    for system in SYSTEMS_OF[w.dataset, w.partition]
+                    for system in STUDIED.get((w.dataset, w.partition), [])
                 ],
             },
         ),

@@ -9,7 +9,7 @@ Out: features/cepstrogram/{shard}.h5 (clips, 513, 1290),
 rule compute_cepstrogram:
     """Compute the cepstrograms of a shard (Jeong 2016, Eq. 3)."""
     input:
-        stft=feature_file("stft"),
+        stft=made(feature_file("stft")),
     output:
         cepstrogram=cache("cepstrogram"),
     log:
@@ -33,7 +33,7 @@ rule compute_cepstrogram:
 rule compute_cepstral_modulation:
     """Compute the cepstral modulation spectra of a shard (Jeong 2016, Eq. 5)."""
     input:
-        cepstrogram=feature_file("cepstrogram"),
+        cepstrogram=made(feature_file("cepstrogram")),
     output:
         cepstral_modulation=cache("cepstral_modulation"),
     log:

@@ -11,7 +11,7 @@ Out: classifiers/{system}, trained on every clip (partition `all`), and
 rule grow_forest:
     """Grow the forest of a fold again, and keep it."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         segments=lambda w: segments_of(JEONG_SYSTEMS[w.system], w),
     output:
         forest=fold_file("forests", "{system}.safetensors"),
@@ -39,7 +39,7 @@ rule grow_forest:
 rule write_model_card:
     """Write the model card of a classifier."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         models=classifier_models,
         predictions=each_experiment("results/{dataset}/predictions/{partition}/{system}.csv"),
         clip_audits=each_experiment("results/{dataset}/audit/{partition}/clips_summary.csv"),
@@ -62,7 +62,7 @@ rule write_model_card:
             planned=lambda w: {
                 **classifier_facts(w),
                 "experiments": experiments_of(w),
-                "source": CONFIG.datasets[w.dataset].source,
+                "source": WITH_STUDIES.source(w.dataset).source,
             },
         ),
     shell:
@@ -140,8 +140,8 @@ rule collect_classified:
     """Join the classified clips of all shards."""
     input:
         rows=lambda w: all_shards("results/{dataset}/classified/{name}/{shard}.csv", w),
-        quarantine="results/{dataset}/quarantine.csv",
-        within_limit="results/{dataset}/within_limit.csv",
+        quarantine=made("results/{dataset}/quarantine.csv"),
+        within_limit=made("results/{dataset}/within_limit.csv"),
     output:
         table="results/{dataset}/classified/{name}.csv",
     log:

@@ -21,6 +21,7 @@ from genreflow.partitions.names import ALL, FOLDS, number_of_folds
 from genreflow.plan.loading import canonical, load, read_yaml
 from genreflow.plan.planning import check_planned, local_copies, plan_source
 from genreflow.plan.provenance import code_digest
+from genreflow.plan.studies import variations, with_studies
 from genreflow.systems import (
     EXPERT_SYSTEMS,
     EXPERTS,
@@ -58,18 +59,24 @@ with clear_messages():
         config,
         [Path(file) for file in workflow.configfiles],
     )
-    SETTINGS = {name: CONFIG.settings(name) for name in CONFIG.datasets}
+    WITH_STUDIES = with_studies(CONFIG)
+    SETTINGS = {name: WITH_STUDIES.settings(name) for name in WITH_STUDIES.datasets}
+    #: The dataset of which each one has the clips: itself, or the one that it is a variant of.
+    CLIPS_OF = {name: WITH_STUDIES.related(name)[0] for name in SETTINGS}
+    COMPARED = [*CONFIG.experiments, *CONFIG.studies]
     #: What is known of every dataset's clips before any job has run.
     PLANNED = {
         name: plan_source(
             dataset.model_dump(exclude={"settings"}),
             rendered=located(f"results/{name}/audio"),
             downloads=located(CONFIG.downloads),
-            labels_needed=any(e.dataset == name for e in CONFIG.experiments),
+            labels_needed=any(CLIPS_OF[e.dataset] == name for e in COMPARED),
         )
         for name, dataset in CONFIG.datasets.items()
+        if name == CLIPS_OF[name]
     }
-    for experiment in CONFIG.experiments:
+    PLANNED = {name: PLANNED[clips] for name, clips in CLIPS_OF.items()}
+    for experiment in COMPARED:
         check_planned(
             PLANNED[experiment.dataset],
             experiment.partition_id,
@@ -82,6 +89,14 @@ SYSTEMS_OF = {}
 for experiment in CONFIG.experiments:
     chosen = SYSTEMS_OF.setdefault((experiment.dataset, experiment.partition_id), [])
     chosen += [system for system in experiment.systems if system not in chosen]
+#: The variations of every study, its baseline first.
+VARIATIONS = {study.name: variations(study, CONFIG) for study in CONFIG.studies}
+#: Systems by dataset and partition, those of studies too.
+STUDIED = {key: list(systems) for key, systems in SYSTEMS_OF.items()}
+for study in CONFIG.studies:
+    for variation in VARIATIONS[study.name]:
+        chosen = STUDIED.setdefault((variation.dataset, study.partition_id), [])
+        chosen += [system for system in study.systems if system not in chosen]
 
 # What is no reason to run a job again goes by the environment: this folder, the Python that runs
 # Snakemake (under --sdm conda each rule has its own), and copies of what could be downloaded.
@@ -97,13 +112,13 @@ os.environ.update(
     ),
     GENREFLOW_LIMITS=json.dumps({name: s.audio.max_quarantined for name, s in SETTINGS.items()}),
     GENREFLOW_COPIES=json.dumps(
-        local_copies(dataset.model_dump() for dataset in CONFIG.datasets.values())
+        local_copies(CONFIG.source(name).model_dump() for name in CONFIG.datasets)
     ),
 )
 
 
 wildcard_constraints:
-    dataset="|".join(map(re.escape, CONFIG.datasets)) or "none",
+    dataset="|".join(map(re.escape, SETTINGS)) or "none",
     shard=r"\d{3}-of-\d{3}",
     feature="|".join(FEATURES),
     partition=rf"({'|'.join(FOLDS)})\w*|{ALL}",

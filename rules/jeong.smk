@@ -15,8 +15,8 @@ partition itself, so they are neither trained nor stored twice
 rule compute_normalisation:
     """Compute what normalises the inputs of a small network: moments of the training clips."""
     input:
-        partition=partition_file(),
-        usable="results/{dataset}/usable.csv",
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
         moments=network_features("moments"),
         vectors=network_features("vectors"),
     output:
@@ -42,9 +42,9 @@ rule compute_normalisation:
 rule train_dnn:
     """Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
     input:
-        partition=partition_file(),
-        usable="results/{dataset}/usable.csv",
-        normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
+        normalisation=made("results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5"),
         vectors=network_features("vectors"),
     output:
         model=fold_file("models", "{network}.safetensors"),
@@ -75,7 +75,7 @@ rule train_dnn:
 rule aggregate_segments:
     """Extract the last hidden layer's activations and aggregate them to 5 s segments."""
     input:
-        model=fold_file("models", "{network}.safetensors"),
+        model=made(fold_file("models", "{network}.safetensors")),
         vectors=network_features("vectors"),
     output:
         segments=fold_file("segments", "{network}.h5"),
@@ -101,7 +101,7 @@ rule aggregate_segments:
 rule evaluate_forest:
     """Classify segments by a random forest and clips by their segments."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         segments=lambda w: segments_of(JEONG_SYSTEMS[w.system], w),
     output:
         predictions=fold_file("folds", "{system}.csv"),

@@ -10,7 +10,7 @@ Out: features/hpss_{harmonic,percussive} (clips, 513, 1292), features/mel_{origi
 rule separate_hpss:
     """Separate the spectrograms of a shard into harmonic and percussive ones."""
     input:
-        stft=feature_file("stft"),
+        stft=made(feature_file("stft")),
     output:
         harmonic=cache("hpss_harmonic"),
         percussive=cache("hpss_percussive"),
@@ -61,7 +61,7 @@ rule compute_mel:
 rule compute_modulation:
     """Compute the modulation spectrograms of a shard."""
     input:
-        mel=feature_file("mel_original"),
+        mel=made(feature_file("mel_original")),
     output:
         modulation=cache("modulation"),
     log:
@@ -85,7 +85,7 @@ rule compute_modulation:
 rule compute_mfcc:
     """Compute the MFCC and their derivatives of a shard."""
     input:
-        mel=feature_file("mel_original"),
+        mel=made(feature_file("mel_original")),
     output:
         mfcc=cache("mfcc"),
     log:

@@ -10,7 +10,7 @@ from genreflow.partitions.names import drawn_with, partition_name
 rule make_partition:
     """Divide a dataset's clips into training, validation and test clips, for every fold."""
     input:
-        manifest="results/{dataset}/manifest.csv",
+        manifest=made("results/{dataset}/manifest.csv"),
     output:
         partition=partition_file(),
     log:

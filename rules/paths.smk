@@ -48,7 +48,9 @@ def of_job(kind, rule, variant=""):
 
 def all_shards(pattern, wildcards):
     """Return a file for every shard of a dataset."""
-    return expand(pattern, shard=SHARDS[wildcards.dataset], **wildcards)
+    return [
+        with_wildcards(pattern, wildcards, shard=shard) for shard in SHARDS[wildcards["dataset"]]
+    ]
 
 
 def shards_of(feature):
@@ -56,6 +58,28 @@ def shards_of(feature):
     return lambda wildcards: all_shards(feature_file(feature), wildcards)
 
 
+def cached_features(dataset):
+    """Return every feature cache of a dataset that stays.
+
+    None that `keep` may name, since one that went in another run would be made again, and everything
+    behind it.
+    """
+    return [
+        file
+        for feature in FEATURES
+        if not FEATURES[feature].droppable and FEATURES[feature].cache not in CONFIG.drop
+        for file in all_shards(feature_file(feature), {"dataset": dataset})
+    ]
+
+
 def with_wildcards(pattern, wildcards, **others):
-    """Return a file by its pattern, with the wildcards' values for what is not given."""
-    return pattern.format(**{**wildcards, **others})
+    """Return what to read by its pattern, with the wildcards' values for what is not given.
+
+    It is the file of the dataset that has it (`shared`).
+    """
+    return shared(pattern.format(**{**wildcards, **others}))
+
+
+def made(pattern):
+    """Return an input function: what to read by its pattern."""
+    return lambda wildcards: with_wildcards(pattern, wildcards)

@@ -9,8 +9,8 @@ Out: results/figures/{accuracy,figure_of_merit,learning_curves,tsne}/*.png, resu
 rule plot_figure_of_merit:
     """Plot a figure-of-merit matrix as Jeong 2016, figure 3."""
     input:
-        matrix="results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv",
-        predictions="results/{dataset}/predictions/{partition}/{system}.csv",
+        matrix=FIGURE_OF_MERIT,
+        predictions=made(PREDICTIONS),
     output:
         figure="results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
     log:
@@ -40,12 +40,7 @@ rule plot_accuracy:
     """Plot the accuracies of a partition's systems with their intervals."""
     input:
         tables="results/tables.csv",
-        # Any system has the whole test set in it.
-        predictions=lambda w: with_wildcards(
-            "results/{dataset}/predictions/{partition}/{system}.csv",
-            w,
-            system=SYSTEMS_OF[w.dataset, w.partition][0],
-        ),
+        predictions=predictions_of_first,
     output:
         figure="results/figures/accuracy/{dataset}_{partition}.png",
     log:
@@ -99,7 +94,7 @@ rule plot_learning_curves:
 rule plot_tsne:
     """Plot t-SNE maps of the test segments as Jeong 2016, figures 5 and 6."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         segments=lambda w: segments_of(
             mapped_networks(w), w, seed=SETTINGS[w.dataset].seeds[0], fold=0
         ),
@@ -137,16 +132,19 @@ rule write_report:
         tables="results/tables.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
-        audio_reports=expand("results/{dataset}/audio_report.csv", dataset=CONFIG.datasets),
+        audio_reports=lambda _: [
+            shared(f"results/{dataset}/audio_report.csv") for dataset in CONFIG.datasets
+        ],
         partitions=each_partition(partition_file()),
-        predictions=[
-            f"results/{dataset}/predictions/{partition}/{systems[0]}.csv"
-            for (dataset, partition), systems in SYSTEMS_OF.items()
+        predictions=lambda _: [
+            predictions_of_first({"dataset": d, "partition": p}) for d, p in SYSTEMS_OF
         ],
         accuracy=each_partition("results/figures/accuracy/{dataset}_{partition}.png"),
         matrices=each_system("results/figures/figure_of_merit/{dataset}_{partition}_{system}.png"),
         curves=each_partition("results/figures/learning_curves/{dataset}_{partition}.png"),
         tsne=[f"results/figures/tsne/{dataset}_{part}.png" for dataset, part in MAPPED],
+        studies=STUDIES,
+        study_figures=[f"results/figures/studies/{study}.png" for study in VARIATIONS],
     output:
         report="results/report.html",
     log:
@@ -165,5 +163,5 @@ rule write_report:
             "write_report",
             "input.tables input.comparisons input.leak_audit input.audio_reports "
             "input.partitions input.predictions input.accuracy input.matrices input.curves "
-            "input.tsne output.report",
+            "input.tsne input.studies input.study_figures output.report",
         )

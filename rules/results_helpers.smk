@@ -11,6 +11,8 @@ REPORTED = [
     for (dataset, partition), systems in SYSTEMS_OF.items()
     for system in systems
 ]
+PREDICTIONS = "results/{dataset}/predictions/{partition}/{system}.csv"
+FIGURE_OF_MERIT = "results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
 #: Dataset and partition of every t-SNE figure.
 MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
@@ -19,18 +21,28 @@ FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF
 
 
 def each_partition(pattern):
-    """Return a file for every partition of the experiments."""
-    return [pattern.format(dataset=d, partition=p) for d, p in SYSTEMS_OF]
+    """Return an input function: a file for every partition of the experiments."""
+    return lambda _: [
+        with_wildcards(pattern, {"dataset": d, "partition": p}) for d, p in SYSTEMS_OF
+    ]
 
 
 def each_system(pattern):
-    """Return a file for every system of every experiment."""
-    return [pattern.format(dataset=d, partition=p, system=s) for d, p, s in REPORTED]
+    """Return an input function: a file for every system of every experiment."""
+    names = ("dataset", "partition", "system")
+    return lambda _: [
+        with_wildcards(pattern, dict(zip(names, reported, strict=True))) for reported in REPORTED
+    ]
+
+
+def each_dataset(pattern):
+    """Return an input function: a file for every dataset of the experiments."""
+    return lambda _: [with_wildcards(pattern, {"dataset": d}) for d in REPORTED_DATASETS]
 
 
 def trainings(wildcards):
     """Return network, partition, seed and fold of every training behind a partition's systems."""
-    systems = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
+    systems = STUDIED.get((wildcards.dataset, wildcards.partition), [])
     own = dict.fromkeys(SMALL_NETWORKS, networks_partition(wildcards))
     return [
         (network, partition, seed, fold)
@@ -57,11 +69,17 @@ def training_files(wildcards, ending):
 
 def folds_of_system(wildcards):
     """Return the predictions of every seed and fold of a system."""
-    return expand(
-        fold_file("folds", "{system}.csv"),
-        **{**wildcards, "seed": SETTINGS[wildcards.dataset].seeds},
-        fold=range(number_of_folds(wildcards.partition)),
-    )
+    return [
+        with_wildcards(fold_file("folds", "{system}.csv"), wildcards, seed=seed, fold=fold)
+        for seed in SETTINGS[wildcards.dataset].seeds
+        for fold in range(number_of_folds(wildcards.partition))
+    ]
+
+
+def predictions_of_first(wildcards):
+    """Return the predictions of a partition's first system; any has the whole test set in it."""
+    system = SYSTEMS_OF[wildcards["dataset"], wildcards["partition"]][0]
+    return with_wildcards(PREDICTIONS, wildcards, system=system)
 
 
 def mapped_systems(wildcards):
@@ -107,7 +125,7 @@ def reported(wildcards):
         "datasets": [
             {
                 "name": name,
-                "source": dataset.source,
+                "source": CONFIG.source(name).source,
                 "clips": PLANNED[name].number,
                 "classes": len(PLANNED[name].labels),
                 # As many as one reads: a command has no room for thousands.
@@ -126,6 +144,21 @@ def reported(wildcards):
                 "tsne": (dataset, partition) in MAPPED,
             }
             for (dataset, partition), systems in SYSTEMS_OF.items()
+        ],
+        "studies": [
+            {
+                "name": study.name,
+                "dataset": study.dataset,
+                "partition": study.partition_id,
+                "seeds": SETTINGS[found[0].dataset].seeds,
+                "without_effect": [
+                    ", ".join(f"{key} = {value}" for key, value in variation.changes.items())
+                    for variation in found
+                    if not concerned(study, variation)
+                ],
+            }
+            for study in CONFIG.studies
+            for found in [VARIATIONS[study.name]]
         ],
         "template": hashlib.sha256(template.read_bytes()).hexdigest()[:16],
     }

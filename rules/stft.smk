@@ -8,7 +8,7 @@ Out: features/stft/{shard}.h5 (clips, 513, 1292), moments over the 1290 frames o
 rule compute_stft:
     """Compute the magnitude spectrograms of a shard."""
     input:
-        audio=feature_file("audio"),
+        audio=made(feature_file("audio")),
     output:
         stft=cache("stft"),
     log:

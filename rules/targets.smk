@@ -4,17 +4,14 @@
 rule features:
     """Make every feature cache of the configured datasets that stays, and quarantine.csv."""
     input:
-        # The others are made on the way there.  None that `keep` may name is asked for, since one
-        # that went in another run would be made again, and everything behind it.
-        [
-            f"results/{dataset}/features/{feature}/{shard}.h5"
+        # The others are made on the way there.
+        lambda _: [path for dataset in CONFIG.datasets for path in cached_features(dataset)],
+        lambda _: [
+            shared(f"results/{dataset}/{name}.csv")
             for dataset in CONFIG.datasets
-            for feature in FEATURES
-            if not FEATURES[feature].droppable and FEATURES[feature].cache not in CONFIG.drop
-            for shard in SHARDS[dataset]
+            for name in ("quarantine", "within_limit")
         ],
-        expand("results/{dataset}/quarantine.csv", dataset=CONFIG.datasets),
-        expand("results/{dataset}/within_limit.csv", dataset=CONFIG.datasets),
+        [f"results/{d}/shared.csv" for d in CONFIG.datasets if d != CLIPS_OF[d]],
     localrule: True
 
 
@@ -29,6 +26,7 @@ rule tables:
     """Make results/tables.csv."""
     input:
         "results/tables.csv",
+        STUDIES,
     localrule: True
 
 

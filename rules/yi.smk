@@ -11,8 +11,8 @@ Out: models/{partition}/seed{seed}/fold{fold}/{expert,moec,moer}.safetensors wit
 rule train_expert:
     """Train one of the convolutional experts."""
     input:
-        partition=partition_file(),
-        usable="results/{dataset}/usable.csv",
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
         inputs=expert_inputs,
     output:
         model=fold_file("models", "{expert}.safetensors"),
@@ -48,7 +48,7 @@ rule train_expert:
 rule predict_expert:
     """Compute an expert's class probabilities for every clip of the dataset, once."""
     input:
-        model=fold_file("models", "{expert}.safetensors"),
+        model=made(fold_file("models", "{expert}.safetensors")),
         inputs=expert_inputs,
     output:
         probabilities=fold_file("probabilities", "{expert}.h5"),
@@ -77,7 +77,7 @@ rule predict_expert:
 rule evaluate_expert:
     """Predict the test clips by one expert alone."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         probabilities=lambda w: with_wildcards(
             fold_file("probabilities", f"{EXPERT_SYSTEMS[w.system]}.h5"), w
         ),
@@ -103,8 +103,8 @@ rule evaluate_expert:
 rule train_mixer:
     """Train the convolutional (MoEC) or the recurrent (MoER) mixer over frozen experts."""
     input:
-        partition=partition_file(),
-        usable="results/{dataset}/usable.csv",
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
         probabilities=mixed_probabilities,
         inputs=shards_of(MIXER_FEATURE),
         models=rerun(lambda w, e: [with_wildcards(fold_file("models", f"{e}.safetensors"), w)]),
@@ -136,7 +136,7 @@ rule train_mixer:
 rule evaluate_mixture:
     """Predict the test clips by a mixture of the experts: MoEB, MoEC or MoER."""
     input:
-        partition=partition_file(),
+        partition=made(partition_file()),
         probabilities=mixed_probabilities,
         model=mixer_model,
         inputs=mixer_inputs,

@@ -99,15 +99,19 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "find_duplicates": ("compute_fingerprint",),
     "audit_partition": ("make_partition", "find_duplicates"),
     "audit_models": ("make_partition", *TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
+    **{
+        f"make_figure_of_merit {s}": ("make_partition", f"collect_predictions {s}") for s in SYSTEMS
+    },
     "make_tables": (
         "collect_quarantine",
         "check_quarantine",
         *_steps("collect_predictions", SYSTEMS),
+        *_steps("make_figure_of_merit", SYSTEMS),
         "audit_partition",
         "audit_models",
     ),
     "plot_accuracy": ("make_tables",),
-    **dict.fromkeys(_steps("plot_figure_of_merit", SYSTEMS), ("make_tables",)),
+    **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in SYSTEMS},
     "plot_learning_curves": (*TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", SMALL_NETWORKS)),
     "write_report": ("make_tables", "plot_learning_curves", "plot_tsne"),

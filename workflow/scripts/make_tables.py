@@ -9,7 +9,6 @@ from genreflow.files.records import read_records
 from genreflow.jobs.job import Job, log
 from genreflow.results.comparisons import compare_systems
 from genreflow.results.doubts import doubt_note
-from genreflow.results.evaluation import figure_of_merit
 from genreflow.results.leaks import Summary, leak_note
 from genreflow.results.tables import (
     Evaluated,
@@ -44,8 +43,8 @@ def main(job: Job) -> None:
         shortfalls[dataset, name] = shortfall(assignments, lost[dataset])
         labels[dataset, name] = sorted({assignment.label for assignment in assignments})
     results, rows = [], []
-    for experiment, source, matrix in zip(
-        job.planned["experiments"], job.paths("predictions"), job.paths("matrices"), strict=True
+    for experiment, source in zip(
+        job.planned["experiments"], job.paths("predictions"), strict=True
     ):
         key = experiment["dataset"], experiment["partition"]
         result = Evaluated(
@@ -58,9 +57,6 @@ def main(job: Job) -> None:
         )
         results.append(result)
         rows += tidy_rows(result, published)
-        # Pooled over folds and seeds, as the papers pool their runs.
-        true, predicted = (list(result.predictions[side]) for side in ("true", "predicted"))
-        write_table(figure_of_merit(true, predicted, result.labels), matrix, index=True)
     tidy = tidy_table(rows)
     write_table(table_one(tidy), job.path("table_one"), index=True)
     write_table(table_two(tidy, earlier), job.path("table_two"))

@@ -15,6 +15,7 @@ from genreflow.results.report import (
     DatasetSection,
     ExperimentSection,
     Image,
+    StudySection,
     changed_settings,
     package_versions,
     render_report,
@@ -23,6 +24,7 @@ from genreflow.results.report import (
 from genreflow.results.scores import (
     majority_share,
     read_comparisons,
+    read_differences,
     read_partition_rows,
     read_scores,
 )
@@ -80,7 +82,15 @@ def main(job: Job) -> None:
                 ),
             )
         )
-    html = render_report(datasets, experiments, versions=package_versions(__version__))
+    studies = [
+        StudySection(
+            **study,
+            differences=read_differences(job.path("studies"), study["name"]),
+            figure=Image(figure, f"What each setting of the study {study['name']} changes."),
+        )
+        for study, figure in zip(job.planned["studies"], job.paths("study_figures"), strict=True)
+    ]
+    html = render_report(datasets, experiments, studies, versions=package_versions(__version__))
     write_whole(job.path("report"), html.encode())
     log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
 

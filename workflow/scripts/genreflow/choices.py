@@ -34,6 +34,9 @@ FrozenBatchnorm = Literal["running", "keras224_bn"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 
+# Studies.
+Design = Literal["one_at_a_time", "grid"]
+
 #: Largest share of what a header promises of a clip that may be gone from it, by default and in
 #: music that is classified.
 MAX_MISSING = 0.05

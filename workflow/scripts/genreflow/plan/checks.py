@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
 from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
-from genreflow.plan.schema import Config, Settings
+from genreflow.plan.schema import Config, Experiment, Settings, Variant
 from genreflow.systems import EXPERTS, required_networks
 
 #: What has a folder of its own among the results, or is called like theirs.
@@ -98,6 +99,29 @@ def name_errors(config: Config, place: Place) -> Iterator[UserError]:
             )
 
 
+def variant_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield what is wrong with datasets that are like another one."""
+    for name, dataset in config.datasets.items():
+        if not isinstance(dataset, Variant):
+            continue
+        where, seen, other = place("datasets", name), [name], dataset.like
+        while isinstance(found := config.datasets.get(other), Variant) and other not in seen:
+            seen.append(other)
+            other = found.like
+        if other in seen:
+            yield UserError(f"dataset `{name}` is like itself: {', '.join(seen)}.", where=where)
+        elif dataset.like not in config.datasets:
+            found_name = f"dataset `{name}` is like `{dataset.like}`, which is not there."
+            yield not_one_of(found_name, dataset.like, config.datasets, where=where)
+        audio = dataset.settings.get("audio")
+        if isinstance(audio, dict) and "max_quarantined" in audio:
+            yield UserError(
+                f"`audio.max_quarantined` is given for `{name}`, which has the clips of `{other}`.",
+                where=place("datasets", name, "settings", "audio", "max_quarantined"),
+                hint=f"give it for `{other}`.",
+            )
+
+
 def cache_errors(config: Config, place: Place) -> Iterator[UserError]:
     """Yield which caches are to stay and to go."""
     for cache in dict.fromkeys(config.drop):
@@ -111,45 +135,55 @@ def cache_errors(config: Config, place: Place) -> Iterator[UserError]:
 
 
 def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
-    """Yield what is wrong with experiments: what is not there, clips too short for an expert.
+    """Yield what is wrong with experiments and studies: what is not there, clips too short.
 
     Parameters
     ----------
     place
         From a path of keys to words for where it stands.
     """
-    for index, experiment in enumerate(config.experiments):
-        where = place("experiments", index)
-        if experiment.dataset not in config.datasets:
-            found = f"dataset `{experiment.dataset}` is not among the datasets."
-            yield not_one_of(found, experiment.dataset, config.datasets, where=where)
-            continue
-        dataset = config.datasets[experiment.dataset]
-        partition = experiment.partition
-        lists, is_fma = getattr(dataset, "lists", None), dataset.source.startswith("fma")
-        for published, there, expected in (
-            (FAULT_FILTERED, lists, "`source: gtzan`, without `lists: null`"),
-            (OFFICIAL, is_fma, "`source: fma_small`, or another subset of FMA"),
-        ):
-            if partition.startswith(published) and not there:
-                yield UserError(
-                    f"partition `{partition}` of dataset `{experiment.dataset}` has no lists.",
-                    where=where,
-                    expected=expected,
-                    hint="lists of your own go into a manifest's column `split`: "
-                    "`partition: split`.",
-                )
-        settings = config.settings(experiment.dataset)
-        for expert in required_networks(experiment.systems, settings.mixer.experts):
-            if expert in EXPERTS and settings.expert_pools(expert) is None:
-                rows, columns = settings.expert_shape(expert)
-                yield UserError(
-                    f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "
-                    f"{settings.mel.n_mels} gives the {expert} expert a {rows} x {columns} input, "
-                    "which no five pools take to a 1 x 1 map.",
-                    where=f"{where}, dataset `{experiment.dataset}`",
-                    hint="use longer clips or more bands, or leave the experts out of `systems`.",
-                )
+    blocks: dict[str, list[Any]] = {"experiments": config.experiments, "studies": config.studies}
+    for block, experiments in blocks.items():
+        for index, experiment in enumerate(experiments):
+            where = place(block, index)
+            if experiment.dataset not in config.datasets:
+                found = f"dataset `{experiment.dataset}` is not among the datasets."
+                yield not_one_of(found, experiment.dataset, config.datasets, where=where)
+                continue
+            yield from _list_errors(config, experiment, where)
+            where = f"{where}, dataset `{experiment.dataset}`"
+            yield from size_errors(config.settings(experiment.dataset), experiment, where)
+
+
+def _list_errors(config: Config, experiment: Experiment, where: str) -> Iterator[UserError]:
+    """Yield whether a partition is a published list that the dataset does not have."""
+    dataset, partition = config.source(experiment.dataset), experiment.partition
+    lists, is_fma = getattr(dataset, "lists", None), dataset.source.startswith("fma")
+    for published, there, expected in (
+        (FAULT_FILTERED, lists, "`source: gtzan`, without `lists: null`"),
+        (OFFICIAL, is_fma, "`source: fma_small`, or another subset of FMA"),
+    ):
+        if partition.startswith(published) and not there:
+            yield UserError(
+                f"partition `{partition}` of dataset `{experiment.dataset}` has no lists.",
+                where=where,
+                expected=expected,
+                hint="lists of your own go into a manifest's column `split`: `partition: split`.",
+            )
+
+
+def size_errors(settings: Settings, experiment: Experiment, where: str) -> Iterator[UserError]:
+    """Yield the experts of an experiment whose inputs no pools take to a 1 x 1 map."""
+    for expert in required_networks(experiment.systems, settings.mixer.experts):
+        if expert in EXPERTS and settings.expert_pools(expert) is None:
+            rows, columns = settings.expert_shape(expert)
+            yield UserError(
+                f"audio.clip_seconds = {settings.audio.clip_seconds:g} with mel.n_mels = "
+                f"{settings.mel.n_mels} gives the {expert} expert a {rows} x {columns} input, "
+                "which no five pools take to a 1 x 1 map.",
+                where=where,
+                hint="use longer clips or more bands, or leave the experts out of `systems`.",
+            )
 
 
 def classification_errors(config: Config, place: Place) -> Iterator[UserError]:

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from genreflow.features.registry import FEATURES, clip_shape
-from genreflow.plan.schema import Section, Settings
+from genreflow.plan.schema import Section, Settings, setting_keys
 
 Job = TypeVar("Job", bound=Hashable)
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -30,15 +30,6 @@ def clip_bytes(feature: str, settings: Settings) -> float:
     found = FEATURES[feature]
     values = prod(clip_shape(feature, settings)) * int(found.dtype.removeprefix("float")) / 8
     return values if found.step is None else COMPRESSED * values
-
-
-def setting_keys() -> Iterator[str]:
-    """Yield every dotted key of the settings."""
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.default, Section):
-            yield from (f"{name}.{key}" for key in type(field.default).model_fields)
-        else:
-            yield name
 
 
 def with_another(settings: AnySettings, key: str) -> AnySettings:

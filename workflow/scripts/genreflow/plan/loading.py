@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,21 @@ from genreflow.plan.checks import (
     name_errors,
     not_one_of,
     settings_errors,
+    size_errors,
+    variant_errors,
 )
-from genreflow.plan.schema import SOURCES, Classification, Config, Experiment, Settings, merge
+from genreflow.plan.schema import (
+    KINDS,
+    SOURCES,
+    Classification,
+    Config,
+    Experiment,
+    Settings,
+    Study,
+    merge,
+    setting_keys,
+)
+from genreflow.plan.studies import changed, variations
 
 
 def load(
@@ -42,7 +55,7 @@ def load(
     UserError
         Unknown keys, values out of range, values that contradict each other: all of them.
     """
-    blocks = {"datasets", "experiments", "classify"} & overrides.keys()
+    blocks = {"datasets", "experiments", "studies", "classify"} & overrides.keys()
     merged = merge(defaults, overrides) | {block: overrides[block] for block in blocks}
     place = _places(files)
     if "datasets" in overrides and "experiments" not in overrides:
@@ -55,7 +68,8 @@ def load(
     config: Config
     config, errors = _validated(Config, merged, place)
     if config is not None:
-        for name in config.datasets:
+        errors += variant_errors(config, place)
+        for name in config.datasets if not errors else ():
 
             def own(*keys: str | int, name: str = name) -> str:
                 path = f"datasets.{name}.settings"
@@ -68,8 +82,58 @@ def load(
         if not errors:
             for check in (name_errors, cache_errors, experiment_errors, classification_errors):
                 errors += check(config, place)
+        if not errors:
+            errors += _study_errors(config, place)
     _refuse(errors)
     return config
+
+
+#: What a study can't vary, and why.
+FIXED = {
+    "seeds": "a study has a key `seeds` of its own.",
+    "audio.max_quarantined": "it changes no result.",
+    **dict.fromkeys(
+        ("partitions.seed", "partitions.random_draws", "partitions.without_group"),
+        "with other test clips, no clip is compared with itself.",
+    ),
+}
+
+
+def _study_errors(config: Config, place: Place) -> Iterator[UserError]:
+    """Yield what is wrong with what studies vary."""
+    names = [study.name for study in config.studies]
+    for index, study in enumerate(config.studies):
+        if names.index(study.name) != index:
+            yield UserError(
+                f"two studies are called `{study.name}`.", where=place("studies", index, "name")
+            )
+        own, errors = config.settings(study.dataset), []
+        for key, values in study.vary.items():
+            where = place("studies", index, "vary", key)
+            if key in FIXED:
+                errors.append(UserError(f"`{key}` can't be varied.", where=where, hint=FIXED[key]))
+            elif key not in (known := list(setting_keys())):
+                errors.append(not_one_of(f"unknown key `{key}`.", key, known, where=where))
+            else:
+                for value in values:
+                    merged = merge(own.model_dump(), changed({key: value}))
+                    errors += _validated(Settings, merged, lambda *_, where=where: where)[1]
+        yield from errors
+        if errors:
+            continue
+        where = place("studies", index)
+        found = variations(study, config)
+        if len(found) == 1:
+            yield UserError(
+                f"study `{study.name}` varies nothing: every value is that of the dataset.",
+                where=where,
+            )
+        for variation in found:
+            settings = Settings.model_validate(merge(own.model_dump(), changed(variation.changes)))
+            with_what = ", ".join(f"{k} = {v}" for k, v in variation.changes.items())
+            of = f"{where}, dataset `{study.dataset}`" + (f" with {with_what}" if with_what else "")
+            yield from settings_errors(settings, of)
+            yield from size_errors(settings, study, of)
 
 
 def checked_settings(overrides: Mapping[str, Any]) -> Settings:
@@ -187,9 +251,9 @@ def _known_keys(model: type[Any], place: Sequence[str | int]) -> list[str]:
     if len(place) == 1:
         kind: Any = model
     elif block == "datasets":
-        kind = SOURCES[str(place[2])]
+        kind = KINDS[str(place[2])]
     else:
-        lists = {"experiments": Experiment, "classify": Classification}
+        lists = {"experiments": Experiment, "studies": Study, "classify": Classification}
         kind = lists.get(block) or model.model_fields[block].annotation
     return list(kind.model_fields)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from genreflow import choices
 from genreflow.collections.shards import MOST_SHARDS
@@ -17,6 +19,7 @@ from genreflow.yi2019.pools import derive_pools
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 #: A path; ``~`` is the user's home.
 PathText = Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
@@ -244,9 +247,7 @@ class Training(Section):
 class Settings(Section):
     """Everything that may also differ by dataset."""
 
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        [0], min_length=1, description="A run of every training a seed; tables give their mean."
-    )
+    seeds: Seeds = Field([0], description="A run of every training a seed; tables give their mean.")
     audio: Audio = Audio()
     stft: Stft = Stft()
     cepstrum: Cepstrum = Cepstrum()
@@ -286,8 +287,8 @@ class SyntheticDataset(AnyDataset):
     """The built-in demo: synthesised music with a planted truth."""
 
     source: Literal["synthetic"]
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        [0, 1, 2], min_length=1, description="Generator seeds, pooled; each has its own artists."
+    seeds: Seeds = Field(
+        [0, 1, 2], description="Generator seeds, pooled; each has its own artists."
     )
     artists: int = Field(
         8, ge=4, multiple_of=4, description="Artists a seed, a clip of each class each."
@@ -349,15 +350,36 @@ class FmaDataset(AnyDataset):
     )
 
 
+class Variant(Section):
+    """The clips of another dataset with other settings; what these don't concern is shared."""
+
+    like: Name = Field(description="The dataset whose clips they are; it may be a variant itself.")
+    settings: dict[str, Any] = Field(
+        {}, description="Settings that differ from those of the other dataset."
+    )
+
+
 SOURCES: dict[str, type[AnyDataset]] = {
     source: kind
     for kind in (FolderDataset, FmaDataset, GtzanDataset, ManifestDataset, SyntheticDataset)
     for source in get_args(kind.model_fields["source"].annotation)
 }
-Dataset = Annotated[
-    SyntheticDataset | ManifestDataset | FolderDataset | GtzanDataset | FmaDataset,
-    Field(discriminator="source"),
-]
+#: What a dataset is validated as, by its source or the key that stands in the place of one.
+KINDS: dict[str, type[Section]] = {**SOURCES, "like": Variant}
+
+
+def _kind(dataset: Any) -> str | None:
+    if isinstance(dataset, Mapping):
+        return "like" if "like" in dataset else dataset.get("source")
+    return "like" if isinstance(dataset, Variant) else getattr(dataset, "source", None)
+
+
+Dataset: TypeAlias = AnyDataset | Variant
+if not TYPE_CHECKING:
+    Dataset = Annotated[
+        reduce(or_, (Annotated[kind, Tag(name)] for name, kind in KINDS.items())),
+        Discriminator(_kind),
+    ]
 
 
 class Experiment(Section):
@@ -372,6 +394,19 @@ class Experiment(Section):
     def partition_id(self) -> str:
         """Name of the partition in paths: its name and its form."""
         return self.partition + (GROUP_DISJOINT if self.group_disjoint else "")
+
+
+class Study(Experiment):
+    """Systems with other settings than a dataset's own, each beside the dataset itself."""
+
+    name: Name
+    vary: dict[str, list[Any]] = Field(
+        min_length=1, description="Keys of the settings, as `rf.decision`, with their other values."
+    )
+    design: choices.Design = Field(
+        "one_at_a_time", description="One key differs at a time, or all combinations are run."
+    )
+    seeds: Seeds | None = Field(None, description="By default those of the dataset.")
 
 
 class Classification(Section):
@@ -412,6 +447,9 @@ class Config(Settings):
     )
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
     experiments: list[Experiment] = Field([], description="What tables.csv reports.")
+    studies: list[Study] = Field(
+        [], description="What results/tables/studies.csv compares: settings side by side."
+    )
     classify: list[Classification] = Field(
         [], description="What results/{dataset}/classified/{name}.csv is asked to hold."
     )
@@ -428,8 +466,27 @@ class Config(Settings):
 
     def merged_settings(self, dataset: str) -> dict[str, Any]:
         """Return the common settings with a dataset's own over them, not yet checked."""
-        common = self.model_dump(include=set(Settings.model_fields))
-        return merge(common, self.datasets[dataset].settings)
+        own = self.datasets[dataset]
+        below = (
+            self.merged_settings(own.like)
+            if isinstance(own, Variant)
+            else self.model_dump(include=set(Settings.model_fields))
+        )
+        return merge(below, own.settings)
+
+    def source(self, dataset: str) -> AnyDataset:
+        """Return where a dataset's clips come from: its own source, or that of what it is like."""
+        found = self.datasets[dataset]
+        return self.source(found.like) if isinstance(found, Variant) else found
+
+    def related(self, dataset: str) -> list[str]:
+        """Return all datasets of the same clips, the first before its variants."""
+        while isinstance(found := self.datasets[dataset], Variant):
+            dataset = found.like
+        related = [dataset]
+        for name in related:
+            related += [n for n, d in self.datasets.items() if getattr(d, "like", "") == name]
+        return related
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -440,3 +497,12 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             value = merge(merged[key], value)
         merged[key] = value
     return merged
+
+
+def setting_keys() -> Iterator[str]:
+    """Yield every dotted key of the settings."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            yield from (f"{name}.{key}" for key in type(field.default).model_fields)
+        else:
+            yield name

@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from genreflow.errors import printable
 from genreflow.files.atomic import write_whole
 from genreflow.results.embedding import LEAST_SEGMENTS
-from genreflow.results.scores import MEAN, Score
+from genreflow.results.scores import MEAN, Difference, Score
 
 Array = npt.NDArray[np.floating]
 
@@ -322,6 +322,47 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
 
 
 @style.context(STYLE)
+def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
+    """Draw what each variation of a study changes, a panel a system, the largest gain first.
+
+    A marker is filled where the interval does not hold zero.
+    """
+    panels: dict[str, list[Difference]] = {}
+    for difference in differences:
+        panels.setdefault(difference.system, []).append(difference)
+    rows = [len(panel) for panel in panels.values()]
+    figure = Figure(figsize=(6.5, 1.3 + sum(0.27 * n + 0.45 for n in rows)), layout="constrained")
+    every_axes = figure.subplots(
+        len(panels), 1, squeeze=False, sharex=True, height_ratios=[n + 0.6 for n in rows]
+    ).ravel()
+    for axes, (system, panel) in zip(every_axes, panels.items(), strict=True):
+        panel = sorted(panel, key=lambda difference: -difference.difference)
+        for place, found in enumerate(panel):
+            clear = found.low > 0 or found.high < 0
+            axes.plot([found.low, found.high], [place, place], color=TRAIN, linewidth=1.6)
+            axes.plot(
+                found.difference, place, marker="o", markersize=5, markeredgecolor=TRAIN,
+                color=TRAIN if clear else "white",
+            )  # fmt: skip
+        axes.axvline(0, color="black", linewidth=0.8, zorder=0)
+        axes.set_title(system, fontweight="bold")
+        axes.set_ylim(len(panel) - 0.4, -0.6)
+        names = [_shorten(f"{found.varied} = {found.value}", 48) for found in panel]
+        axes.set_yticks(range(len(panel)), names, fontsize=8)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#e5e5e5", zorder=-1)
+        axes.set_axisbelow(True)
+        values = axes.secondary_yaxis("right")
+        shown = [f"{found.difference:+.1f}" for found in panel]
+        values.set_yticks(range(len(panel)), shown, fontsize=8)
+        values.tick_params(length=0)
+        values.spines[:].set_visible(False)
+    every_axes[-1].set_xlabel("difference to the baseline (percent points, 95 % interval)")
+    figure.suptitle(title)
+    return figure
+
+
+@style.context(STYLE)
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; the same figure gives the same bytes."""
     content = io.BytesIO()
@@ -337,7 +378,7 @@ def _text_colour(colours: Colormap, value: float) -> str:
     return "white" if float(linear @ (0.2126, 0.7152, 0.0722)) < 0.18 else "black"
 
 
-def _shorten(label: str) -> str:
+def _shorten(label: str, longest: int = LONGEST_LABEL) -> str:
     # Of line ends and control characters no font has a glyph.
     shown = " ".join(printable(label).split())
-    return shown if len(shown) <= LONGEST_LABEL else shown[: LONGEST_LABEL - 1] + "…"
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -13,7 +13,7 @@ from typing import Any
 
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.audio_report import AudioReport
-from genreflow.results.scores import Comparison, Score
+from genreflow.results.scores import Comparison, Difference, Score
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
@@ -75,9 +75,26 @@ class DatasetSection:
     quarantined: Sequence[AudioReport]
 
 
+@dataclass(frozen=True)
+class StudySection:
+    """What the report shows of a study: a figure, and a row a system and variation.
+
+    ``without_effect`` are the variations that concern none of its systems.
+    """
+
+    name: str
+    dataset: str
+    partition: str
+    seeds: Sequence[int]
+    differences: Sequence[Difference]
+    without_effect: Sequence[str]
+    figure: Image
+
+
 def render_report(
     datasets: Sequence[DatasetSection],
     experiments: Sequence[ExperimentSection],
+    studies: Sequence[StudySection] = (),
     *,
     versions: Mapping[str, str],
 ) -> str:
@@ -93,7 +110,11 @@ def render_report(
         keep_trailing_newline=True,
     )
     return environment.get_template("report.html").render(
-        datasets=datasets, experiments=experiments, versions=versions, significant=SIGNIFICANT
+        datasets=datasets,
+        experiments=experiments,
+        studies=studies,
+        versions=versions,
+        significant=SIGNIFICANT,
     )
 
 

@@ -92,6 +92,50 @@ def read_comparisons(path: Path, dataset: str, partition: str) -> list[Compariso
     return parse_records(read_partition_rows(path, dataset, partition), Comparison)
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What a variation of a study changes in a system's accuracy, in percent points.
+
+    ``p_holm`` has a value for each seed.
+    """
+
+    system: str
+    varied: str
+    value: str
+    accuracy: float
+    std: float | None
+    n: int
+    difference: float
+    low: float
+    high: float
+    p_holm: Sequence[float]
+    note: str = ""
+
+
+def read_differences(path: Path, study: str) -> list[Difference]:
+    """Return a study's differences from ``studies.csv``, by system; the mean of several seeds."""
+    rows = [row for row in read_rows(path) if row["study"] == study and row["difference"]]
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    groups: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        groups.setdefault((row["system"], row["varied"], row["value"]), []).append(row)
+    return [
+        Difference(
+            *names,
+            accuracy=float(group[-1]["accuracy"]),
+            std=_number(group[-1], "std"),
+            n=int(group[-1]["n"]),
+            difference=float(group[-1]["difference"]),
+            low=float(group[-1]["difference_low"]),
+            high=float(group[-1]["difference_high"]),
+            p_holm=[float(row["p_holm"]) for row in group if row["p_holm"]],
+            note=group[-1]["note"],
+        )
+        # The mean stands last.
+        for names, group in sorted(groups.items(), key=lambda item: systems.index(item[0][0]))
+    ]
+
+
 def read_partition_rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
     """Return a partition's rows of a table, such as ``leak_audit.csv``.
 

@@ -1,0 +1,73 @@
+"""Which files of a variant of a dataset are another dataset's.
+
+A file's recipe is what its rule depends on, settings and code, and all that the rule reads.
+What has the same recipe as an earlier dataset's of the same clips is that dataset's file, so nothing
+is made twice: `with_wildcards` and `made`, by which rules name what they read, say whose it is.
+"""
+
+from functools import cache as remembered
+
+
+class Wildcards(dict):
+    """The values of a rule's wildcards, as functions of rules get them."""
+
+    __getattr__ = dict.__getitem__
+
+
+#: The datasets whose files a dataset may share, the earliest first.
+EARLIER = {
+    name: related[: related.index(name)]
+    for name in SETTINGS
+    for related in [WITH_STUDIES.related(name)]
+}
+#: Where the values stand on which no choice of a dataset depends, with one for all.
+STAND_INS = (
+    (re.compile(r"\d{3}-of-(\d{3})"), r"000-of-\1"),
+    (re.compile(r"(?<=/seed)\d+(?=/)"), "0"),
+    (re.compile(r"(?<=/fold)\d+(?=/)"), "0"),
+)
+
+
+def shared(path):
+    """Return a file of a dataset, or the one that an earlier dataset has in its place."""
+    results, dataset, name = path.split("/", 2)
+    if not EARLIER.get(dataset):
+        return path
+    return f"{results}/{owner(dataset, stand_in(name))}/{name}"
+
+
+def stand_in(name):
+    """Return a file's name with the first shard, seed and fold."""
+    for pattern, replacement in STAND_INS:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+@remembered
+def owner(dataset, name):
+    """Return the dataset that has the files of a kind, by the name of one, in place of another."""
+    own = recipe(dataset, name)
+    return next((other for other in EARLIER[dataset] if recipe(other, name) == own), dataset)
+
+
+@remembered
+def recipe(dataset, name):
+    """Return a file's rule, what it depends on, and what it reads."""
+    maker, wildcards = maker_of(f"results/{dataset}/{name}")
+    # A dataset's name stands there for messages alone.
+    params = maker.params.config(wildcards).replace(f'"dataset":"{dataset}"', "")
+    return maker.name, params, tuple(files_read(maker, wildcards))
+
+
+def maker_of(path):
+    """Return the rule that makes a file, and the values of its wildcards."""
+    path = located(path)
+    maker = next(each for each in workflow.rules if each.is_producer(path))
+    return maker, Wildcards(maker.get_wildcards(path))
+
+
+def files_read(maker, wildcards):
+    """Yield the inputs of a rule."""
+    for item in maker.input:
+        found = item(wildcards) if callable(item) else item.format(**wildcards)
+        yield from [found] if isinstance(found, str) else found

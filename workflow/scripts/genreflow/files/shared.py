@@ -1,0 +1,28 @@
+"""What is behind a variant of a dataset: ``results/{dataset}/shared.csv``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Behind:
+    """Jobs of a kind that a variant needs.
+
+    Attributes
+    ----------
+    rule
+        Their rule.
+    jobs
+        How many they are.
+    dataset
+        The dataset that has their files: the variant, or one with the same recipe before it.
+    file, benchmark
+        What they write, and Snakemake's measurements of them, with ``*`` for shard, seed and fold.
+    """
+
+    rule: str
+    jobs: int
+    dataset: str
+    file: str
+    benchmark: str
