@@ -1,7 +1,8 @@
 """Predictions of every system, and the tables.
 
 In:  folds/{partition}/seed{seed}/fold{fold}/{system}.csv.
-Out: predictions/{partition}/{system}.csv, results/tables.csv and results/tables/*.csv.
+Out: predictions/{partition}/{system}.csv, experts_by_genre/{partition}.csv, results/tables.csv and
+     results/tables/*.csv.
 """
 
 
@@ -26,6 +27,33 @@ rule collect_predictions:
         command("collect_predictions", "input.parts output.predictions")
 
 
+rule compare_experts:
+    """Compare what each expert knows of each genre with the weights that mixtures give it."""
+    input:
+        experts=lambda w: predictions_of([system for system, _ in compared_experts(w)], w),
+        mixtures=lambda w: predictions_of(weighting_mixtures(w), w),
+    output:
+        comparison="results/{dataset}/experts_by_genre/{partition}.csv",
+    log:
+        of_job("logs", "compare_experts", "{dataset}/{partition}"),
+    benchmark:
+        of_job("benchmarks", "compare_experts", "{dataset}/{partition}")
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        config=depends(
+            "compare_experts",
+            settings=lambda s, w: {"seed": s.seeds[0]},
+            wildcards=("dataset", "partition"),
+            planned=lambda w: {"experts": compared_experts(w), "mixtures": weighting_mixtures(w)},
+        ),
+    shell:
+        command("compare_experts", "input.experts input.mixtures output.comparison")
+
+
 rule make_tables:
     """Make results/tables.csv and the papers' own tables from all predictions."""
     input:
@@ -35,12 +63,14 @@ rule make_tables:
         partitions=each_partition(partition_file()),
         quarantine=expand("results/{dataset}/quarantine.csv", dataset=REPORTED_DATASETS),
         within_limit=expand("results/{dataset}/within_limit.csv", dataset=REPORTED_DATASETS),
+        experts=[f"results/{d}/experts_by_genre/{p}.csv" for d, p in WEIGHTED],
     output:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",
         table_two="results/tables/earlier_works.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
+        experts_by_genre="results/tables/experts_by_genre.csv",
         matrices=each_system("results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"),
     log:
         of_job("logs", "make_tables"),
@@ -74,8 +104,8 @@ rule make_tables:
         command(
             "make_tables",
             "input.predictions input.clip_audits input.model_audits input.partitions "
-            "input.quarantine output.tables output.table_one output.table_two output.comparisons "
-            "output.leak_audit output.matrices",
+            "input.quarantine input.experts output.tables output.table_one output.table_two "
+            "output.comparisons output.leak_audit output.experts_by_genre output.matrices",
         )
         + ' --published "$GENREFLOW_BASE/config/published"'
 
