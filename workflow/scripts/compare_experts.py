@@ -26,7 +26,9 @@ def main(job: Job) -> None:
     write_table(table, job.path("comparison"), float_format="%.4g")
     for row in rows:
         if row["metric"] == "rank_correlation":
+            note = f", {row['note']}" if row["note"] else ""
             log.info(
-                "%s, seed %s: rank correlation of weights and recalls %.2f (%.2f to %.2f) %s",
-                *(row[name] for name in ("mixture", "seed", "value", "ci_low", "ci_high", "note")),
-            )
+                "%s, seed %s: weights and recalls agree by %.2f (%.2f to %.2f), p %.2g%s",
+                row["mixture"], row["seed"], row["value"], row["ci_low"], row["ci_high"], row["p"],
+                note,
+            )  # fmt: skip

@@ -24,9 +24,10 @@ Array = npt.NDArray[np.float64]
 
 COLUMNS = (
     "dataset", "partition", "mixture", "expert", "label", "seed", "metric", "value", "std",
-    "ci_low", "ci_high", "correct", "n", "note",
+    "ci_low", "ci_high", "p", "correct", "n", "note",
 )  # fmt: skip
-#: Enough for the ends of a 95 % interval: their own error is then a twentieth of its width.
+#: Of clips and of genres.  The ends of a 95 % interval then have an error of their own of a fiftieth
+#: of its width.
 RESAMPLES = 2000
 #: Decimals of the centred cells: what differs by rounding alone is a tie.
 TIE_DECIMALS = 9
@@ -34,11 +35,12 @@ TIE_DECIMALS = 9
 
 @dataclass(frozen=True)
 class Agreement:
-    """A rank correlation with its interval; NaN, and why, where there is none."""
+    """A rank correlation with its interval and probability; NaN, and why, where there is none."""
 
-    value: float
-    ci_low: float
-    ci_high: float
+    value: float = np.nan
+    ci_low: float = np.nan
+    ci_high: float = np.nan
+    p: float = np.nan
     note: str = ""
 
 
@@ -129,7 +131,7 @@ def compare_experts(
         recalls, weights = ([places[name, e] for e in mixed] for name in ("", mixture))
         rows = []
         for group, chosen in groups.items():
-            agreement = agree(cells[group][..., recalls], cells[group][..., weights])
+            agreement = agree(cells[group][..., recalls], cells[group][..., weights], seed=seed)
             row = {"mixture": mixture, "expert": "", "label": "", "seed": group}
             row |= {"metric": "rank_correlation", "n": count(chosen & ~lost, group)}
             rows.append(row | vars(agreement))
@@ -183,13 +185,17 @@ def resample_cells(
     return cells
 
 
-def agree(recall: Array, weight: Array) -> Agreement:
+def agree(recall: Array, weight: Array, *, seed: int) -> Agreement:
     """Return whether a mixer prefers an expert in the genres that the expert knows better.
 
     Spearman's rank correlation over all cells of a genre and an expert, after the means of the
     genres and of the experts were taken off (`interactions`).  So neither a genre that is hard for
-    every expert counts, nor an expert that is better, or has more weight, everywhere.  The 95 %
-    interval is between the percentiles of the resamples (Efron & Tibshirani 1993, chapter 13).
+    every expert counts, nor an expert that is better, or has more weight, everywhere.
+
+    The 95 % interval is between the percentiles of the resamples (Efron & Tibshirani 1993, chapter
+    13): what other clips of the same genres would give.  Few genres agree or disagree by chance, of
+    which clips say nothing: for that, ``p`` is the two-sided probability of as large a correlation
+    where the genres of the weights are permuted (Phipson & Smyth 2010).
 
     Parameters
     ----------
@@ -202,16 +208,21 @@ def agree(recall: Array, weight: Array) -> Agreement:
     genres, experts = weight.shape[1:]
     if experts < 2 or genres < 2:
         few = "experts" if experts < 2 else "genres"
-        return Agreement(np.nan, np.nan, np.nan, f"undefined: fewer than two {few} with weights")
+        return Agreement(note=f"undefined: fewer than two {few} with weights")
     recall, weight = interactions(recall), interactions(weight)
     for name, cells in (("weights", weight), ("recalls", recall)):
         if not cells[0].any():
             note = f"undefined: the experts' {name} differ by the same in every genre"
-            return Agreement(np.nan, np.nan, np.nan, note)
+            return Agreement(note=note)
     found = rank_correlations(recall, weight)
+    value = float(found[0])
     undefined = int(np.isnan(found[1:]).sum())
     note = f"undefined in {undefined} of {len(found) - 1} resamples" if undefined else ""
-    return Agreement(float(found[0]), *_percentiles(found[1:]), note)
+    rng = np.random.default_rng(seed)
+    dealt = rng.permuted(np.tile(np.arange(genres), (RESAMPLES, 1)), axis=1)
+    chance = rank_correlations(np.broadcast_to(recall[0], weight[0][dealt].shape), weight[0][dealt])
+    as_large = np.count_nonzero(np.abs(chance) >= abs(value) - 10**-TIE_DECIMALS)
+    return Agreement(value, *_percentiles(found[1:]), (1 + as_large) / (1 + RESAMPLES), note)
 
 
 def interactions(cells: Array) -> Array:

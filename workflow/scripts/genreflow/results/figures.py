@@ -427,7 +427,7 @@ def _describe(agreement: GenreScore) -> str:
         return "rank correlation –\n"
     return (
         f"rank correlation {agreement.value:.2f}\n"
-        f"({agreement.ci_low:.2f} to {agreement.ci_high:.2f})"
+        f"({agreement.ci_low:.2f} to {agreement.ci_high:.2f}), p {agreement.p:.2g}"
     )
 
 

@@ -110,6 +110,7 @@ class GenreScore:
     std: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    p: float | None = None
     note: str = ""
 
 
@@ -132,6 +133,7 @@ def read_genre_scores(path: Path, dataset: str, partition: str) -> list[GenreSco
             std=_number(row, "std"),
             ci_low=_number(row, "ci_low"),
             ci_high=_number(row, "ci_high"),
+            p=_number(row, "p"),
             note=row["note"],
         )
         for row in rows
