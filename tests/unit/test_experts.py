@@ -336,5 +336,9 @@ def test_preferences_that_have_nothing_to_do_with_recalls_agree_by_chance_alone(
     p = np.array([agree(recall, weight, seed=1).p for recall, weight in tables])
     assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.04)
     assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.1)
+    # To prefer the worst is no chance either.
+    against = agree(tables[0, 0], -tables[0, 0], seed=1)
+    assert against.value == pytest.approx(-1)
+    assert against.p < 0.01
     # Two genres can be dealt in two ways.
     assert agree(tables[0, 0, :, :2], tables[0, 1, :, :2], seed=1).p > 0.4

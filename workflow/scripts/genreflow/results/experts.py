@@ -6,8 +6,8 @@ music genres".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,71 +72,38 @@ def compare_experts(
     ValueError
         Two systems were tested on different clips.
     """
-    tests = _same_tests({**experts, **mixtures})
-    first = next(iter(tests.values()))
-    known = {c.removeprefix(PROBABILITY) for c in first.columns if c.startswith(PROBABILITY)}
-    labels = sorted(known.union(first["true"]))
-    genres = np.array([labels.index(label) for label in first["true"]], dtype=np.intp)
-    clips = first.index.get_level_values("track_id").to_numpy()
-    seeds = first.index.get_level_values("seed").to_numpy()
-    lost = (first["predicted"] == "").to_numpy()
-    # By mixture and expert, the recalls by none: a value for each test.
-    columns = {("", e): 100.0 * (tests[e]["predicted"] == first["true"]) for e in experts} | {
-        (mixture, e): 100.0 * tests[mixture][WEIGHT + networks[e]]
-        for mixture in mixtures
-        for e in experts
-        if WEIGHT + networks[e] in tests[mixture]
-    }
-    values = np.stack([np.asarray(c, dtype=np.float64) for c in columns.values()], axis=1)
-    groups = {str(each): seeds == each for each in np.unique(seeds)}
-    number = len(groups)
-    if number > 1:
-        groups[MEAN] = np.ones(len(seeds), dtype=bool)
-    cells = {
-        group: resample_cells(
-            values[rows], genres[rows], clips[rows], number=len(labels), seed=seed
+    every = _gather(experts, mixtures, networks)
+    names = [str(each) for each in np.unique(every.seeds)]
+    parts = {name: every.of(every.seeds == int(name)) for name in names}
+    if len(names) > 1:
+        parts[MEAN] = every
+    drawn = {
+        name: resample_cells(
+            tests.values, tests.genres, tests.clips, number=len(every.labels), seed=seed
         )
-        for group, rows in groups.items()
+        for name, tests in parts.items()
     }
-
-    def count(tested: npt.NDArray[np.bool_], group: str) -> int:
-        return int(tested.sum()) // (number if group == MEAN else 1)
-
-    found: list[dict[str, Any]] = []
-    for place, (mixture, expert) in enumerate(columns):
-        for genre, label in enumerate(labels):
-            rows = []
-            for group, chosen in groups.items():
-                tested = chosen & (genres == genre)
-                there = tested & np.isfinite(values[:, place])
-                n, all_n = count(there, group), count(tested, group)
-                row = {
-                    "mixture": mixture, "expert": expert, "label": label, "seed": group,
-                    "metric": "weight" if mixture else "recall", "n": n,
-                    "note": _genre_note(count(tested & lost, group), all_n),
-                }  # fmt: skip
-                if n:
-                    row["value"] = cells[group][0, genre, place]
-                if n and mixture:
-                    ends = _percentiles(cells[group][1:, genre, place])
-                    row |= dict(zip(("ci_low", "ci_high"), ends, strict=True))
-                elif n and group != MEAN:
-                    score = wilson(int(np.count_nonzero(values[there, place])), n)
-                    row |= {name: getattr(score, name) for name in ("correct", "ci_low", "ci_high")}
-                rows.append(row)
-            found += _with_deviation(rows)
-    places = {column: place for place, column in enumerate(columns)}
+    rows: list[dict[str, Any]] = []
+    for place, (mixture, expert) in enumerate(every.columns):
+        metric = "weight" if mixture else "recall"
+        for genre, label in enumerate(every.labels):
+            cell = {"mixture": mixture, "expert": expert, "label": label, "metric": metric}
+            rows += _with_deviation(
+                cell | {"seed": name} | tests.score(drawn[name][:, genre, place], genre, place)
+                for name, tests in parts.items()
+            )
     for mixture in mixtures:
-        mixed = [expert for name, expert in columns if name == mixture]
-        recalls, weights = ([places[name, e] for e in mixed] for name in ("", mixture))
-        rows = []
-        for group, chosen in groups.items():
-            agreement = agree(cells[group][..., recalls], cells[group][..., weights], seed=seed)
-            row = {"mixture": mixture, "expert": "", "label": "", "seed": group}
-            row |= {"metric": "rank_correlation", "n": count(chosen & ~lost, group)}
-            rows.append(row | vars(agreement))
-        found += _with_deviation(rows)
-    return found
+        mixed = [expert for name, expert in every.columns if name == mixture]
+        recalls, weights = (
+            [every.columns.index((name, expert)) for expert in mixed] for name in ("", mixture)
+        )
+        rows += _with_deviation(
+            {"mixture": mixture, "metric": "rank_correlation", "seed": name}
+            | {"expert": "", "label": "", "n": tests.count(~tests.lost)}
+            | vars(agree(drawn[name][..., recalls], drawn[name][..., weights], seed=seed))
+            for name, tests in parts.items()
+        )
+    return rows
 
 
 def resample_cells(
@@ -255,23 +222,88 @@ def rank_correlations(a: Array, b: Array) -> Array:
     return found
 
 
-def _same_tests(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return predictions in the same order, by seed, fold and clip."""
-    tests = {
+@dataclass(frozen=True)
+class _Tests:
+    """Tests of clips: a row for every seed and fold that tests a clip.
+
+    Attributes
+    ----------
+    labels
+        The genres, in the order of their indices.
+    seeds, genres, clips, lost
+        Of each test, shape (tests,): seed, index of the genre, track id, whether quarantined.
+    columns, values
+        Mixture and expert of each column, the mixture being empty for recalls, and its percent,
+        shape (tests, columns).
+    """
+
+    labels: list[str]
+    seeds: npt.NDArray[np.integer]
+    genres: npt.NDArray[np.integer]
+    clips: npt.NDArray[Any]
+    lost: npt.NDArray[np.bool_]
+    columns: list[tuple[str, str]]
+    values: Array
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> _Tests:
+        """Return some of the tests."""
+        names = ("seeds", "genres", "clips", "lost", "values")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+    def count(self, chosen: npt.NDArray[np.bool_]) -> int:
+        """Return how many of the tests of one seed are among some."""
+        return int(chosen.sum()) // len(np.unique(self.seeds))
+
+    def score(self, drawn: Array, genre: int, place: int) -> dict[str, Any]:
+        """Return what a cell's row says, from its mean and those of its resamples."""
+        own = self.genres == genre
+        there = own & np.isfinite(self.values[:, place])
+        n, lost = self.count(there), self.count(own & self.lost)
+        note = f"{lost} of {self.count(own)} test clips quarantined" if lost else ""
+        row = {"n": n, "note": note if own.any() else "no test clips"}
+        if not n:
+            return row
+        row["value"] = drawn[0]
+        if self.columns[place][0]:
+            row["ci_low"], row["ci_high"] = _percentiles(drawn[1:])
+        elif len(np.unique(self.seeds)) == 1:
+            found = wilson(int(np.count_nonzero(self.values[there, place])), n)
+            row |= {"correct": found.correct, "ci_low": found.ci_low, "ci_high": found.ci_high}
+        return row
+
+
+def _gather(
+    experts: Mapping[str, pd.DataFrame],
+    mixtures: Mapping[str, pd.DataFrame],
+    networks: Mapping[str, str],
+) -> _Tests:
+    tables = {
         system: table.set_index(["seed", "fold", "track_id"]).sort_index()
-        for system, table in predictions.items()
+        for system, table in (*experts.items(), *mixtures.items())
     }
-    (first, expected), *others = tests.items()
+    (first, expected), *others = tables.items()
     for system, table in others:
         if not table.index.equals(expected.index):
             raise ValueError(f"{first} and {system} were tested on different clips")
-    return tests
-
-
-def _genre_note(lost: int, n: int) -> str:
-    if not n:
-        return "no test clips"
-    return f"{lost} of {n} test clips quarantined" if lost else ""
+    known = {c.removeprefix(PROBABILITY) for c in expected.columns if c.startswith(PROBABILITY)}
+    labels = sorted(known.union(expected["true"]))
+    recalls = {("", e): tables[e]["predicted"] == expected["true"] for e in experts}
+    weights = {
+        (mixture, e): tables[mixture][WEIGHT + networks[e]]
+        for mixture in mixtures
+        for e in experts
+        if WEIGHT + networks[e] in tables[mixture]
+    }
+    columns = {**recalls, **weights}
+    return _Tests(
+        labels=labels,
+        seeds=expected.index.get_level_values("seed").to_numpy(),
+        genres=np.array([labels.index(label) for label in expected["true"]]),
+        clips=expected.index.get_level_values("track_id").to_numpy(),
+        lost=(expected["predicted"] == "").to_numpy(),
+        columns=list(columns),
+        values=100 * np.stack([c.to_numpy(dtype=np.float64) for c in columns.values()], axis=1),
+    )
 
 
 def _percentiles(resampled: Array) -> tuple[float, float]:
@@ -282,9 +314,9 @@ def _percentiles(resampled: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _with_deviation(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def _with_deviation(cell: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of a cell, the last with the deviation of the others if it is their mean."""
-    *seeds, last = rows
+    *seeds, last = rows = list(cell)
     if last["seed"] == MEAN and all("value" in row for row in seeds):
         last["std"] = float(np.std([row["value"] for row in seeds], ddof=1))
     return rows
