@@ -1,8 +1,9 @@
 """Figures and the report, which holds them all in one HTML file.
 
-In:  results/tables.csv, results/tables/figure_of_merit_*.csv; predictions, partitions, learning
-     curves, models and segments; audio_report.csv.
-Out: results/figures/{accuracy,figure_of_merit,learning_curves,tsne}/*.png, results/report.html.
+In:  results/tables.csv, results/tables/figure_of_merit_*.csv; predictions, experts_by_genre,
+     partitions, learning curves, models and segments; audio_report.csv.
+Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png,
+     results/report.html.
 """
 
 
@@ -58,6 +59,31 @@ rule plot_accuracy:
         config=depends("plot_accuracy", wildcards=("dataset", "partition")),
     shell:
         command("plot_accuracy", "input.tables input.predictions output.figure")
+
+
+rule plot_experts_by_genre:
+    """Plot what each expert knows of each genre, beside the weights that mixtures give it."""
+    input:
+        comparison="results/{dataset}/experts_by_genre/{partition}.csv",
+        # Any system has the whole test set in it.
+        predictions=lambda w: predictions_of(weighting_mixtures(w)[:1], w),
+    output:
+        figure="results/figures/experts_by_genre/{dataset}_{partition}.png",
+    log:
+        of_job("logs", "plot_experts_by_genre", "{dataset}/{partition}"),
+    benchmark:
+        of_job("benchmarks", "plot_experts_by_genre", "{dataset}/{partition}")
+    wildcard_constraints:
+        partition=FIGURE_PARTITIONS,
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        config=depends("plot_experts_by_genre", wildcards=("dataset", "partition")),
+    shell:
+        command("plot_experts_by_genre", "input.comparison input.predictions output.figure")
 
 
 rule plot_learning_curves:
@@ -132,6 +158,7 @@ rule write_report:
         tables="results/tables.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
+        experts_by_genre="results/tables/experts_by_genre.csv",
         audio_reports=lambda _: [
             shared(f"results/{dataset}/audio_report.csv") for dataset in CONFIG.datasets
         ],
@@ -145,6 +172,7 @@ rule write_report:
         tsne=[f"results/figures/tsne/{dataset}_{part}.png" for dataset, part in MAPPED],
         studies=STUDIES,
         study_figures=[f"results/figures/studies/{study}.png" for study in VARIATIONS],
+        experts=[f"results/figures/experts_by_genre/{d}_{p}.png" for d, p in WEIGHTED],
     output:
         report="results/report.html",
     log:
@@ -161,7 +189,7 @@ rule write_report:
     shell:
         command(
             "write_report",
-            "input.tables input.comparisons input.leak_audit input.audio_reports "
-            "input.partitions input.predictions input.accuracy input.matrices input.curves "
-            "input.tsne input.studies input.study_figures output.report",
+            "input.tables input.comparisons input.leak_audit input.experts_by_genre "
+            "input.audio_reports input.partitions input.predictions input.accuracy input.matrices "
+            "input.curves input.tsne input.experts input.studies input.study_figures output.report",
         )

@@ -16,6 +16,10 @@ FIGURE_OF_MERIT = "results/tables/figure_of_merit_{dataset}_{partition}_{system}
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
 #: Dataset and partition of every t-SNE figure.
 MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
+#: Dataset and partition of every comparison of experts with the weights of a mixture.
+WEIGHTED = [
+    key for key, systems in SYSTEMS_OF.items() if any(MIXTURE_SYSTEMS.get(s) for s in systems)
+]
 # The names of figures join dataset and partition by an underscore, which both may hold.
 FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF) or "none"
 
@@ -93,6 +97,30 @@ def mapped_networks(wildcards):
     return sorted({network for _, pair in mapped_systems(wildcards) for network in pair})
 
 
+def weighting_mixtures(wildcards):
+    """Return the mixtures of a partition that have weights: not those in which all are equal."""
+    chosen = SYSTEMS_OF.get((wildcards.dataset, wildcards.partition), [])
+    return [system for system in chosen if MIXTURE_SYSTEMS.get(system)]
+
+
+def compared_experts(wildcards):
+    """Return the experts that a partition asks for or mixes, as systems with their networks.
+
+    Those that are only mixed cost no training: their probabilities are there.
+    """
+    chosen = SYSTEMS_OF.get((wildcards.dataset, wildcards.partition), [])
+    return [
+        (system, expert)
+        for system, expert in EXPERT_SYSTEMS.items()
+        if system in chosen or expert in mixed(wildcards)
+    ]
+
+
+def predictions_of(systems, wildcards):
+    """Return the predictions of some systems of a partition."""
+    return [with_wildcards(PREDICTIONS, wildcards, system=system) for system in systems]
+
+
 def published_digest(files):
     """Return a digest of published figures, by content."""
     content = b"".join(path.read_bytes() for path in sorted(files))
@@ -142,6 +170,7 @@ def reported(wildcards):
                 "seeds": SETTINGS[dataset].seeds,
                 "systems": systems,
                 "tsne": (dataset, partition) in MAPPED,
+                "experts": (dataset, partition) in WEIGHTED,
             }
             for (dataset, partition), systems in SYSTEMS_OF.items()
         ],

@@ -1,7 +1,8 @@
 """Predictions of every system, and the tables.
 
 In:  folds/{partition}/seed{seed}/fold{fold}/{system}.csv.
-Out: predictions/{partition}/{system}.csv, results/tables.csv and results/tables/*.csv.
+Out: predictions/{partition}/{system}.csv, experts_by_genre/{partition}.csv, results/tables.csv and
+     results/tables/*.csv.
 """
 
 
@@ -54,6 +55,33 @@ rule make_figure_of_merit:
         command("make_figure_of_merit", "input.predictions input.partition output.matrix")
 
 
+rule compare_experts:
+    """Compare what each expert knows of each genre with the weights that mixtures give it."""
+    input:
+        experts=lambda w: predictions_of([system for system, _ in compared_experts(w)], w),
+        mixtures=lambda w: predictions_of(weighting_mixtures(w), w),
+    output:
+        comparison="results/{dataset}/experts_by_genre/{partition}.csv",
+    log:
+        of_job("logs", "compare_experts", "{dataset}/{partition}"),
+    benchmark:
+        of_job("benchmarks", "compare_experts", "{dataset}/{partition}")
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=1000, runtime=10),
+    params:
+        config=depends(
+            "compare_experts",
+            settings=lambda s, w: {"seed": s.seeds[0]},
+            wildcards=("dataset", "partition"),
+            planned=lambda w: {"experts": compared_experts(w), "mixtures": weighting_mixtures(w)},
+        ),
+    shell:
+        command("compare_experts", "input.experts input.mixtures output.comparison")
+
+
 rule make_tables:
     """Make results/tables.csv and the papers' own tables from all predictions."""
     input:
@@ -63,6 +91,7 @@ rule make_tables:
         partitions=each_partition(partition_file()),
         quarantine=each_dataset("results/{dataset}/quarantine.csv"),
         within_limit=each_dataset("results/{dataset}/within_limit.csv"),
+        experts=[f"results/{d}/experts_by_genre/{p}.csv" for d, p in WEIGHTED],
         # These two for nothing but to be there with the tables.
         matrices=each_system(FIGURE_OF_MERIT),
         shared=[
@@ -76,6 +105,7 @@ rule make_tables:
         table_two="results/tables/earlier_works.csv",
         comparisons="results/tables/mcnemar.csv",
         leak_audit="results/tables/leak_audit.csv",
+        experts_by_genre="results/tables/experts_by_genre.csv",
     log:
         of_job("logs", "make_tables"),
     benchmark:
@@ -108,8 +138,8 @@ rule make_tables:
         command(
             "make_tables",
             "input.predictions input.clip_audits input.model_audits input.partitions "
-            "input.quarantine output.tables output.table_one output.table_two output.comparisons "
-            "output.leak_audit",
+            "input.quarantine input.experts output.tables output.table_one output.table_two "
+            "output.comparisons output.leak_audit output.experts_by_genre",
         )
         + ' --published "$GENREFLOW_BASE/config/published"'
 

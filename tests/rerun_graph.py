@@ -95,6 +95,7 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     **{f"collect_predictions {s}": (f"evaluate_forest {s}",) for s in JEONG_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_expert {s}",) for s in EXPERT_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_mixture {s}",) for s in MIXTURE_SYSTEMS},
+    "compare_experts": _steps("collect_predictions", (*EXPERT_SYSTEMS, "MoEC", "MoER")),
     "compute_fingerprint": ("compute_stft",),
     "find_duplicates": ("compute_fingerprint",),
     "audit_partition": ("make_partition", "find_duplicates"),
@@ -107,14 +108,16 @@ READS: Final[dict[str, tuple[str, ...]]] = {
         "check_quarantine",
         *_steps("collect_predictions", SYSTEMS),
         *_steps("make_figure_of_merit", SYSTEMS),
+        "compare_experts",
         "audit_partition",
         "audit_models",
     ),
     "plot_accuracy": ("make_tables",),
     **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in SYSTEMS},
+    "plot_experts_by_genre": ("compare_experts",),
     "plot_learning_curves": (*TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", SMALL_NETWORKS)),
-    "write_report": ("make_tables", "plot_learning_curves", "plot_tsne"),
+    "write_report": ("make_tables", "plot_experts_by_genre", "plot_learning_curves", "plot_tsne"),
     "write_run_config": (),
 }
 #: Every rule with its steps.
@@ -125,7 +128,9 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 #: Both show the configuration itself.
 SHOWN: Final = ("write_report", "write_run_config")
 #: Rules that are there for each network; what reads those of several is made for a partition.
-TRAINED: Final = ("train_dnn", "aggregate_segments", "train_expert", "train_mixer")
+TRAINED: Final = (
+    "train_dnn", "aggregate_segments", "train_expert", "predict_expert", "train_mixer",
+)  # fmt: skip
 
 
 def follows(first: Iterable[str], systems: Sequence[str] = SYSTEMS) -> tuple[str, ...]:

@@ -403,3 +403,62 @@ def test_home_is_expanded_in_every_path(monkeypatch: pytest.MonkeyPatch) -> None
     text = json.dumps(found.model_dump())
     assert "~" not in text
     assert text.count("/home/me/") == 6
+
+
+VARIANT = {"like": "mine", "settings": {"hpss": {"power": 1.0}}}
+A_STUDY = {
+    "name": "points",
+    "dataset": "mine",
+    "partition": "split",
+    "systems": ["SF"],
+    "vary": {"rf.trees": [40]},
+}
+
+
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        ({"like": "mime"}, ["`v` is like `mime`, which is not there", "did you mean `mine`"]),
+        ({"like": "v"}, ["`v` is like itself"]),
+        ({"like": "w"}, ["`v` is like itself: v, w"]),
+        (VARIANT | {"source": "manifest"}, ["unknown key `datasets.v.source`", "like, settings"]),
+        ({"like": "mine", "settings": {"hpss": {"power": -1}}}, ["hpss.power", "greater than 0"]),
+        ({"like": "mine", "settings": {"audio": {"max_quarantined": 0.5}}},
+         ["`audio.max_quarantined`", "clips of `mine`", "give it for `mine`"]),
+    ],
+)  # fmt: skip
+def test_variants_that_are_none(variant: dict[str, Any], words: list[str]) -> None:
+    datasets = {"mine": MINE, "v": variant, "w": {"like": "v"}}
+    message = refusal({"datasets": datasets, "experiments": []})
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        ({"dataset": "mime"}, ["`mime` is not among the datasets", "did you mean `mine`"]),
+        ({"vary": {"rf.tree": [4]}}, ["unknown key `rf.tree`", "did you mean `rf.trees`"]),
+        ({"vary": {"rf.trees": [0]}}, ["`rf.trees` is 0", "greater than 0"]),
+        ({"vary": {"rf.trees": [500]}}, ["`points` varies nothing"]),
+        ({"vary": {}}, ["`studies.0.vary`"]),
+        ({"vary": {"seeds": [[1]]}}, ["`seeds` can't be varied", "key `seeds` of its own"]),
+        ({"vary": {"partitions.seed": [1]}}, ["can't be varied", "compared with itself"]),
+        ({"vary": {"hpss.kernel": [32]}}, ["hpss.kernel = 32 is even", "with hpss.kernel = 32"]),
+        (
+            {"vary": {"mel.n_mels": [20]}, "systems": ["harmonic"]},
+            ["no five pools"],
+        ),
+        ({"partition": "fault_filtered"}, ["has no lists"]),
+        ({"design": "gird"}, ["did you mean `grid`"]),
+        ({"varies": {}}, ["unknown key `studies.0.varies`"]),
+    ],
+)
+def test_studies_that_are_none(study: dict[str, Any], words: list[str]) -> None:
+    message = refusal({"datasets": {"mine": MINE}, "experiments": [], "studies": [A_STUDY | study]})
+    assert all(word in message for word in words), message
+
+
+def test_two_studies_of_a_name() -> None:
+    studies = [A_STUDY, A_STUDY]
+    message = refusal({"datasets": {"mine": MINE}, "experiments": [], "studies": studies})
+    assert "two studies are called `points`" in message

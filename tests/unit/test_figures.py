@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,20 @@ from genreflow.results.embedding import PERPLEXITY, choose_perplexity, embed_seg
 from genreflow.results.figures import (
     LearningCurve,
     draw_accuracies,
+    draw_experts_by_genre,
     draw_figure_of_merit,
     draw_learning_curves,
     draw_tsne,
     save_figure,
 )
-from genreflow.results.scores import MEAN, Score, majority_share, read_figure_of_merit, read_scores
+from genreflow.results.scores import (
+    MEAN,
+    GenreScore,
+    Score,
+    majority_share,
+    read_figure_of_merit,
+    read_scores,
+)
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
@@ -67,7 +76,34 @@ def accuracies() -> Figure:
     return draw_accuracies([score], majority=12.5, title="t")
 
 
-@pytest.mark.parametrize("draw", [figure_of_merit, learning_curves, tsne, accuracies])
+def genre_scores() -> list[GenreScore]:
+    """Recalls of two experts in the three genres, and the weights of a mixture of both."""
+    recalls = {"original": [90.0, 40.0, None], "percussive": [20.0, 40.0, None]}
+    weights = {"original": [100.0, 55.0, None], "percussive": [0.0, 45.0, None]}
+    cells = [
+        GenreScore(
+            mixture, expert, label, "0", "weight" if mixture else "recall",
+            n=0 if value is None else 10,
+            value=value,
+            ci_low=None if value is None else max(0.0, value - 12),
+            ci_high=None if value is None else min(100.0, value + 9),
+        )
+        for mixture, cells in (("", recalls), ("MoER", weights))
+        for expert, values in cells.items()
+        for label, value in zip(LABELS, values, strict=True)
+    ]  # fmt: skip
+    agreement = GenreScore("MoER", "", "", "0", "rank_correlation", 20, 0.5, None, 0.1, 0.9, 0.25)
+    return [*cells, agreement]
+
+
+def experts_by_genre() -> Figure:
+    return draw_experts_by_genre(genre_scores(), title="demo, split: experts by genre\nn = 20")
+
+
+DRAWN = [figure_of_merit, learning_curves, tsne, accuracies, experts_by_genre]
+
+
+@pytest.mark.parametrize("draw", DRAWN)
 def test_the_same_data_give_the_same_bytes(draw: Callable[[], Figure], tmp_path: Path) -> None:
     first, second = tmp_path / "first.png", tmp_path / "second.png"
     save_figure(draw(), first)
@@ -77,7 +113,7 @@ def test_the_same_data_give_the_same_bytes(draw: Callable[[], Figure], tmp_path:
     assert b"matplotlib" not in first.read_bytes().lower()
 
 
-@pytest.mark.parametrize("draw", [figure_of_merit, learning_curves, tsne, accuracies])
+@pytest.mark.parametrize("draw", DRAWN)
 def test_nothing_is_cut_off(draw: Callable[[], Figure]) -> None:
     figure = draw()
     figure.draw_without_rendering()
@@ -259,6 +295,51 @@ def test_accuracy_of_one_seed_is_printed_with_its_count() -> None:
     assert [t.get_text() for t in right.get_yticklabels()] == ["37.5  (3/8)"]
     (legend,) = figure.legends
     assert not {"published", "mean of the seeds"} & {t.get_text() for t in legend.get_texts()}
+
+
+def test_experts_by_genre_print_recalls_and_weights_at_their_place() -> None:
+    recall, weight = experts_by_genre().axes
+    numbers = {}
+    for axes in (recall, weight):
+        assert [t.get_text() for t in axes.get_xticklabels()] == ["original", "percussive"]
+        printed: dict[tuple[int, int], list[str]] = {}
+        for text in axes.texts:
+            column, row = (round(place) for place in text.get_position())
+            printed.setdefault((row, column), []).append(text.get_text())
+        numbers[axes] = printed
+    assert numbers[recall] == {
+        (0, 0): ["90", "78–99"], (1, 0): ["40", "28–49"], (2, 0): ["–"],
+        (0, 1): ["20", "8–29"], (1, 1): ["40", "28–49"], (2, 1): ["–"],
+    }  # fmt: skip
+    assert numbers[weight][0, 0] == ["100", "88–100"]
+    assert [t.get_text() for t in recall.get_yticklabels()] == [
+        f"{label} ({n})" for label, n in zip(LABELS, (10, 10, 0), strict=True)
+    ]
+    # An equal share of weight is half dark.
+    assert [axes.images[0].get_clim() for axes in (recall, weight)] == [(0, 100), (0, 100)]
+    bold = [t.get_text() for t in recall.texts if t.get_fontweight() == "bold"]
+    assert bold == ["90", "40", "40"]
+    assert weight.get_title(loc="left").splitlines() == [
+        "MoER: weight (%)", "rank correlation 0.50", "(0.10 to 0.90), p 0.25",
+    ]  # fmt: skip
+
+
+def test_experts_by_genre_of_several_seeds_show_the_deviation() -> None:
+    scores = [
+        replace(s, seed=MEAN, std=3.2, ci_low=None, ci_high=None) if not s.mixture else s
+        for s in genre_scores()
+        if s.value is not None
+    ]
+    recall, _ = draw_experts_by_genre(scores, title="t").axes
+    assert "± 3" in [text.get_text() for text in recall.texts]
+    assert "deviation over the seeds" in recall.get_title(loc="left")
+
+
+def test_a_correlation_that_is_undefined_is_a_dash() -> None:
+    scores = genre_scores()
+    undefined = replace(scores[-1], value=None, ci_low=None, ci_high=None, p=None)
+    _, weight = draw_experts_by_genre([*scores[:-1], undefined], title="t").axes
+    assert weight.get_title(loc="left").splitlines()[1] == "rank correlation –"
 
 
 def test_scores_are_read_back_by_dataset_and_partition(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from genreflow.results.report import (
     render_report,
     role_counts,
 )
-from genreflow.results.scores import MEAN, Comparison, Score, read_comparisons
+from genreflow.results.scores import MEAN, Comparison, GenreScore, Score, read_comparisons
 
 HOSTILE = '<script>alert("1")</script> & co'
 VOID = {"meta", "img", "br"}
@@ -183,6 +183,22 @@ def test_differences_that_pass_the_corrected_test_are_listed(
     assert "Differences between systems: 1 of 2 pairs" in text
     assert "MFCC SF 25.0 24 4 80 0.0021" in text
     assert "0.29" not in text
+
+
+def test_experts_by_genre_are_shown_with_their_agreement(
+    dataset: DatasetSection, experiment: ExperimentSection, tmp_path: Path
+) -> None:
+    assert "Experts by genre" not in render_report([dataset], [experiment], versions={})
+    found = [
+        GenreScore("MoEC", "", "", "0", "rank_correlation", 48, 0.268, None, 0.12, 0.44, 0.134),
+        GenreScore("MoER", "", "", "0", "rank_correlation", 48, note=HOSTILE),
+    ]
+    shown = replace(experiment, agreements=found, experts=experiment.curves)
+    page = Page(render_report([dataset], [shown], versions={}))
+    text = re.sub(r" +", " ", page.text)
+    assert "MoEC 0.27 0.12 to 0.44 0.13 48" in text
+    assert f"MoER – – – 48 {HOSTILE}" in text
+    assert len(page.all("img")) == 5
 
 
 def test_no_difference_is_said_to_be_one(

@@ -55,6 +55,18 @@ def test_every_seed_has_its_rows_and_their_mean(finished: Path) -> None:
         assert pd.notna(mean["std"])
 
 
+def test_experts_that_are_only_mixed_are_compared_too(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables/experts_by_genre.csv", dtype={"seed": str})
+    assert set(table["partition"]) == {"split"}
+    cells = table[table["expert"].notna()]
+    assert set(cells["expert"]) == {"original", "percussive"}
+    assert set(cells["metric"]) == {"recall", "weight"}
+    assert set(cells["seed"]) == {"0", "3", "mean"}
+    assert cells.loc[cells["seed"] == "mean", "std"].notna().all()
+    # They were not asked for, so no other table has them.
+    assert set(pd.read_csv(finished / "results/tables.csv")["system"]) == {"SF", "SF+TF", "MoER"}
+
+
 def test_dataset_that_only_has_the_name_is_not_set_beside_the_papers(finished: Path) -> None:
     table = pd.read_csv(finished / "results/tables.csv")
     assert table["published"].isna().all()

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from harness import ALL_SYSTEMS, LABELS, TARGETS, music_configuration, run_snakemake
 from safetensors import safe_open
@@ -34,6 +35,31 @@ def test_systems_are_compared_on_the_same_clips(finished: Path) -> None:
     assert (counts == 4).all()
     assert (split["p_holm"] >= split["p"]).all()
     assert list(table["partition"].unique()) == ["split", "split_swapped"]  # SF alone has no pair
+
+
+def test_experts_are_compared_by_genre(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables/experts_by_genre.csv")
+    assert table[["dataset", "partition"]].drop_duplicates().to_numpy().tolist() == [
+        ["music", "split"]  # no other partition has a mixer
+    ]
+    folder = finished / "results/music/predictions/split"
+    recalls = table[table["metric"] == "recall"].set_index(["expert", "label"])
+    for expert in ("original", "harmonic", "percussive", "modulation", "MFCC"):
+        found = pd.read_csv(folder / f"{expert}.csv")
+        right = (found["true"] == found["predicted"]).groupby(found["true"]).agg(["sum", "size"])
+        assert (
+            recalls.loc[expert, ["correct", "n"]].to_numpy().tolist() == right.to_numpy().tolist()
+        )
+    weights = table[table["metric"] == "weight"].set_index(["mixture", "expert", "label"])
+    for mixture in ("MoEC", "MoER"):
+        found = pd.read_csv(folder / f"{mixture}.csv")
+        means = 100 * found.groupby("true")["weight_modulation"].mean()
+        assert weights.loc[mixture, "modulation", :]["value"].to_numpy() == pytest.approx(
+            means.to_numpy(), rel=1e-3
+        )
+    rank = table[table["metric"] == "rank_correlation"]
+    assert list(rank["mixture"]) == ["MoEC", "MoER"]
+    assert set(rank["n"]) == {3}  # one of four clips is quarantined
 
 
 def test_quarantined_test_clip_stays_in_n_and_counts_as_wrong(finished: Path) -> None:

@@ -515,9 +515,18 @@ def dataset(name: str, key: str, value: Any) -> Change:
     return change
 
 
+def with_study(config: Config) -> dict[str, str]:
+    """Add a study of what the pretended run has."""
+    config["studies"] = [
+        experiment("music", "split", "SF") | {"name": "s", "vary": {"rf.trees": [5]}}
+    ]
+    return {}
+
+
 @pytest.mark.parametrize(
     ("key", "change"),
     [
+        ("studies", with_study),
         ("shards", dataset("music", "shards", 4)),
         ("shards", dataset("demo", "shards", 2)),
         ("synthetic.seeds", dataset("demo", "seeds", [1])),

@@ -32,7 +32,13 @@ from test_rerun_contract import VALUES, step
 Config = dict[str, Any]
 TABLES = ("--", "tables")
 #: What a study does not read: figures, and audits that only the dataset itself has.
-UNREAD = {"collect_quarantine", "compute_fingerprint", "find_duplicates", "audit_partition"}
+UNREAD = {
+    "compare_experts",
+    "collect_quarantine",
+    "compute_fingerprint",
+    "find_duplicates",
+    "audit_partition",
+}
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +159,12 @@ def test_what_changes_run_again(folder: Path, tmp_path: Path) -> None:
     harmonic = {
         "separate_hpss", "compute_mel harmonic", "train_expert harmonic",
         "predict_expert harmonic", "evaluate_expert harmonic", "collect_predictions harmonic",
+        "make_figure_of_merit harmonic",
     }  # fmt: skip
     added = with_variant({"hpss": {"power": 1.0}})
     pretend_run(before, configuration(*systems), "--", "all")
-    own = harmonic | {"audit_models", "list_shared"}
+    # A figure of merit has the dataset's name.
+    own = harmonic | {"audit_models", "list_shared", "make_figure_of_merit SF"}
     assert steps(added, before) == {None: tables, "power": own}
     pretend_run(after, added, "--", "all")
     assert steps(added) == {}
@@ -165,12 +173,13 @@ def test_what_changes_run_again(folder: Path, tmp_path: Path) -> None:
     assert steps(changed) == {None: tables, "power": harmonic | {"audit_models"}}
     # What it now shares, nothing makes again.
     same = with_variant({"hpss": {"power": 2.0}})
-    assert steps(same) == {None: tables, "power": {"list_shared"}}
+    matrix = "make_figure_of_merit harmonic"
+    assert steps(same) == {None: tables, "power": {"list_shared", matrix}}
     assert steps(configuration(*systems)) == {None: tables}
     # The dataset gets the value of the variant, which has the same recipe from then on.
     base = with_variant({"hpss": {"power": 1.0}}, hpss={"power": 1.0})
     assert steps(base) == {
-        None: tables, "music": harmonic | {"audit_models"}, "power": {"list_shared"},
+        None: tables, "music": harmonic | {"audit_models"}, "power": {"list_shared", matrix},
     }  # fmt: skip
     # What they share runs once, for the dataset, and what follows for both.
     stft = {"compute_stft", "compute_mel harmonic", "separate_hpss"}

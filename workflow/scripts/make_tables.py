@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from genreflow.files.assignments import read_assignments, shortfall
 from genreflow.files.audio_report import read_quarantine
 from genreflow.files.predictions import read_predictions
-from genreflow.files.records import read_records
+from genreflow.files.records import read_records, read_rows
 from genreflow.jobs.job import Job, log
 from genreflow.results.comparisons import compare_systems
 from genreflow.results.doubts import doubt_note
+from genreflow.results.experts import COLUMNS as EXPERTS
 from genreflow.results.leaks import Summary, leak_note
 from genreflow.results.tables import (
     Evaluated,
@@ -63,5 +65,8 @@ def main(job: Job) -> None:
     # Probabilities need digits that count, not places.
     write_table(compare_systems(results), job.path("comparisons"), float_format="%.4g")
     write_table(audit_table(audits), job.path("leak_audit"))
+    # As texts, as they were written: a genre may be called "NA".
+    compared = [row for path in job.paths("experts") for row in read_rows(path)]
+    write_table(pd.DataFrame(compared, columns=list(EXPERTS)), job.path("experts_by_genre"))
     write_table(tidy, job.path("tables"))
     log.info("%d rows", len(tidy))

@@ -25,6 +25,7 @@ from genreflow.results.scores import (
     majority_share,
     read_comparisons,
     read_differences,
+    read_genre_scores,
     read_partition_rows,
     read_scores,
 )
@@ -32,6 +33,12 @@ from genreflow.results.scores import (
 TSNE = (
     "Segments of the test clips of the first fold and seed, one marker each, by the features that "
     "the forest gets: as they are, not standardised. Distances between clouds mean little."
+)
+EXPERTS = (
+    "Dark is a recall of 100 %, and twice the weight that each would have if all counted the same. "
+    "The best expert of a genre and the one with the most weight are bold. Below each number is "
+    "its 95 % interval (Wilson’s for recalls, bootstrap over clips for weights), or the deviation "
+    "over the seeds."
 )
 
 
@@ -49,6 +56,7 @@ def main(job: Job) -> None:
             DatasetSection(**dataset | {"settings": settings}, statuses=statuses, quarantined=lost)
         )
     matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
+    weighted = iter(job.paths("experts"))
     experiments = []
     files = (job.paths(name) for name in ("partitions", "predictions", "accuracy", "curves"))
     for experiment, partition, predictions, accuracy, curves in zip(
@@ -59,13 +67,22 @@ def main(job: Job) -> None:
         assignments = read_assignments(partition)
         experiments.append(
             ExperimentSection(
-                **experiment | {"tsne": _tsne(next(maps), where) if experiment["tsne"] else None},
+                **experiment
+                | {
+                    "tsne": _tsne(next(maps), where) if experiment["tsne"] else None,
+                    "experts": _experts(next(weighted), where) if experiment["experts"] else None,
+                },
                 folds=len({clip.fold for clip in assignments}),
                 roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
                 majority=majority_share(list(read_predictions(predictions)["true"])),
                 scores=read_scores(job.path("tables"), dataset, name),
                 comparisons=read_comparisons(job.path("comparisons"), dataset, name),
                 audit=read_partition_rows(job.path("leak_audit"), dataset, name),
+                agreements=[
+                    score
+                    for score in read_genre_scores(job.path("experts_by_genre"), dataset, name)
+                    if score.metric == "rank_correlation"
+                ],
                 accuracy=Image(
                     accuracy,
                     f"Accuracy of each system on {where} with its 95 % interval, and the share of "
@@ -97,3 +114,8 @@ def main(job: Job) -> None:
 
 def _tsne(path: Path, where: str) -> Image:
     return Image(path, f"t-SNE maps of the test segments of {where}, coloured by genre.", TSNE)
+
+
+def _experts(path: Path, where: str) -> Image:
+    alt = f"Recall of each expert in each genre of {where}, and the mean weights of the mixtures."
+    return Image(path, alt, EXPERTS)

@@ -30,7 +30,8 @@ DEMO = """
 # Collections by name.  Sources: `folder` (your own music, a folder for each label: `folder:
 # path/to/music`), `manifest` (the same listed by you: `manifest: path/to/manifest.csv`), `gtzan`
 # (config/gtzan.yaml), `fma_small` (config/fma_small.yaml), `fma_medium`, `fma_large`, `fma_full`,
-# and `synthetic`.  `settings` holds what differs from the keys above for one dataset.
+# and `synthetic`.  `settings` holds what differs from the keys above for one dataset; a dataset
+# that is `like: another` has its clips, with other `settings` (docs/studies.md).
 datasets:
   demo:
     source: synthetic

@@ -399,7 +399,7 @@ class Experiment(Section):
 class Study(Experiment):
     """Systems with other settings than a dataset's own, each beside the dataset itself."""
 
-    name: Name
+    name: Name = Field(description="Of the study in tables and figures.")
     vary: dict[str, list[Any]] = Field(
         min_length=1, description="Keys of the settings, as `rf.decision`, with their other values."
     )

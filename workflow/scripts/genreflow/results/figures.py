@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from genreflow.errors import printable
 from genreflow.files.atomic import write_whole
 from genreflow.results.embedding import LEAST_SEGMENTS
-from genreflow.results.scores import MEAN, Difference, Score
+from genreflow.results.scores import MEAN, Difference, GenreScore, Score
 
 Array = npt.NDArray[np.floating]
 
@@ -360,6 +360,116 @@ def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
     every_axes[-1].set_xlabel("difference to the baseline (percent points, 95 % interval)")
     figure.suptitle(title)
     return figure
+
+
+@style.context(STYLE)
+def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure:
+    """Draw what each expert knows of each genre, and beside it what each mixture makes of it.
+
+    Rows are genres, columns experts.  Recalls are dark at 100 %, weights at twice the share that
+    each expert would have if all counted the same; below each number is its 95 % interval, or its
+    deviation over the seeds.  The best expert of a genre is bold, and so is the one with the most
+    weight.
+
+    Parameters
+    ----------
+    scores
+        Of one partition, from `read_genre_scores`.
+    """
+    cells = [score for score in scores if score.expert]
+    labels = list(dict.fromkeys(score.label for score in cells))
+    panels = {
+        mixture: [score for score in cells if score.mixture == mixture]
+        for mixture in dict.fromkeys(score.mixture for score in cells)
+    }
+    columns = {
+        mixture: list(dict.fromkeys(score.expert for score in panel))
+        for mixture, panel in panels.items()
+    }
+    agreements = {s.mixture: s for s in scores if not s.expert}  # of several seeds, their mean
+    width, height = 0.56, 0.42
+    margin = 0.5 + 0.075 * max(len(_shorten(label)) for label in labels)
+    figure = Figure(
+        figsize=(
+            margin + sum(width * len(names) + 0.35 for names in columns.values()),
+            height * len(labels) + 1.9,
+        ),
+        layout="constrained",
+    )
+    ratios = [len(names) for names in columns.values()]
+    every_axes = figure.subplots(
+        1, len(panels), squeeze=False, sharey=True, width_ratios=ratios
+    ).ravel()
+    for axes, (mixture, panel) in zip(every_axes, panels.items(), strict=True):
+        names = columns[mixture]
+        darkest = 200 / len(names) if mixture else 100
+        _draw_genre_scores(axes, panel, labels, names, darkest=darkest)
+        if mixture:
+            heading = f"{mixture}: weight (%)\n{_describe(agreements[mixture])}"
+        else:
+            below = "95 % interval" if panel[0].seed != MEAN else "deviation over the seeds"
+            heading = f"recall (%)\nbelow: {below}\n"
+        axes.set_title(heading, fontsize=9)
+    counts = {score.label: score.n for score in panels[""]}
+    every_axes[0].set_yticks(
+        range(len(labels)), [f"{_shorten(label)} ({counts[label]})" for label in labels]
+    )
+    every_axes[0].set_ylabel("genre (test clips)")
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_genre_scores(
+    axes: Axes,
+    scores: Sequence[GenreScore],
+    labels: Sequence[str],
+    experts: Sequence[str],
+    *,
+    darkest: float,
+) -> None:
+    values = np.full((len(labels), len(experts)), np.nan)
+    found = {(labels.index(s.label), experts.index(s.expert)): s for s in scores}
+    for place, score in found.items():
+        values[place] = np.nan if score.value is None else score.value
+    colours = colormaps["Blues"]
+    axes.imshow(values, cmap=colours, vmin=0, vmax=darkest, aspect="auto")
+    best = np.fmax.reduce(values, axis=1)
+    for (row, column), score in found.items():
+        if score.value is None:
+            axes.text(column, row, "–", color=GREY, ha="center", va="center")
+            continue
+        colour = _text_colour(colours, min(100.0, 100 * max(score.value, 1e-9) / darkest))
+        weight = "bold" if score.value == best[row] else "normal"
+        axes.text(
+            column, row - 0.13, f"{score.value:.0f}", color=colour, fontweight=weight,
+            ha="center", va="center",
+        )  # fmt: skip
+        axes.text(
+            column, row + 0.25, _spread(score), color=colour, fontsize=6.5,
+            ha="center", va="center",
+        )  # fmt: skip
+    axes.set_xticks(
+        range(len(experts)), experts, rotation=40, ha="right", rotation_mode="anchor"
+    )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _spread(score: GenreScore) -> str:
+    """Return a score's interval, or the deviation of a mean."""
+    if score.ci_low is not None and score.ci_high is not None:
+        return f"{score.ci_low:.0f}–{score.ci_high:.0f}"
+    return f"± {score.std:.0f}" if score.std is not None else ""
+
+
+def _describe(agreement: GenreScore) -> str:
+    """Return a rank correlation in words."""
+    if agreement.value is None:
+        return "rank correlation –\n"
+    return (
+        f"rank correlation {agreement.value:.2f}\n"
+        f"({agreement.ci_low:.2f} to {agreement.ci_high:.2f}), p {agreement.p:.2g}"
+    )
 
 
 @style.context(STYLE)

@@ -13,7 +13,7 @@ from typing import Any
 
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.audio_report import AudioReport
-from genreflow.results.scores import Comparison, Difference, Score
+from genreflow.results.scores import Comparison, Difference, GenreScore, Score
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
@@ -56,6 +56,8 @@ class ExperimentSection:
     matrices: Sequence[Image]
     curves: Image
     tsne: Image | None = None
+    experts: Image | None = None
+    agreements: Sequence[GenreScore] = ()
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,55 @@ def read_differences(path: Path, study: str) -> list[Difference]:
     ]
 
 
+@dataclass(frozen=True)
+class GenreScore:
+    """An expert's recall in a genre or its mean weight there in a mixture, in percent.
+
+    Or, of no genre and expert, the rank correlation of a mixture's weights with the recalls.  The
+    value and what goes with it are None where there is none; ``note`` then says why.
+    """
+
+    mixture: str
+    expert: str
+    label: str
+    seed: str
+    metric: str
+    n: int
+    value: float | None = None
+    std: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p: float | None = None
+    note: str = ""
+
+
+def read_genre_scores(path: Path, dataset: str, partition: str) -> list[GenreScore]:
+    """Return a partition's rows of ``experts_by_genre.csv``: of its seed, or the means of several.
+
+    Rank correlations are those of every seed.
+    """
+    rows = read_partition_rows(path, dataset, partition)
+    several = any(row["seed"] == MEAN for row in rows)
+    return [
+        GenreScore(
+            mixture=row["mixture"],
+            expert=row["expert"],
+            label=row["label"],
+            seed=row["seed"],
+            metric=row["metric"],
+            n=int(row["n"]),
+            value=_number(row, "value"),
+            std=_number(row, "std"),
+            ci_low=_number(row, "ci_low"),
+            ci_high=_number(row, "ci_high"),
+            p=_number(row, "p"),
+            note=row["note"],
+        )
+        for row in rows
+        if not several or row["seed"] == MEAN or not row["expert"]
+    ]
+
+
 def read_partition_rows(path: Path, dataset: str, partition: str) -> list[dict[str, str]]:
     """Return a partition's rows of a table, such as ``leak_audit.csv``.
 
