@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from genreflow.files.shared import Behind
-from genreflow.plan.loading import load
+from genreflow.plan.loading import load, read_yaml
 from genreflow.plan.schema import Config
 from genreflow.plan.studies import variations, with_studies
 from genreflow.results.studies import (
@@ -27,6 +28,7 @@ from genreflow.results.studies import (
 from scipy.stats import ttest_1samp
 from statsmodels.stats.multitest import multipletests
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 STUDY = {"name": "s", "dataset": "mine", "partition": "random", "systems": ["SF"]}
 
 
@@ -66,6 +68,36 @@ def test_a_grid_has_every_combination_but_the_dataset_itself() -> None:
         "mine@dnn.hidden=50,rf.trees=40,seeds=0,1": {"rf.trees": 40, "dnn.hidden": [50]},
         "mine@dnn.hidden=9,9,rf.trees=40,seeds=0,1": {"rf.trees": 40, "dnn.hidden": [9, 9]},
     }
+
+
+def test_a_study_without_a_dataset_is_of_the_first_experiment() -> None:
+    experiment = {"dataset": "mine", "partition": "random", "group_disjoint": True}
+    study = {key: value for key, value in STUDY.items() if key not in ("dataset", "partition")}
+    config = load(
+        {},
+        {
+            "datasets": {"mine": {"source": "synthetic"}},
+            "experiments": [experiment | {"systems": ["TF"]}],
+            "studies": [study | {"vary": {"rf.trees": [9]}}],
+        },
+    )
+    (found,) = config.studies
+    assert (found.dataset, found.partition_id) == ("mine", "random_group_disjoint")
+    assert found.systems == ["SF"]
+
+
+def test_every_open_point_with_a_key_is_studied() -> None:
+    page = (REPOSITORY / "docs/deviations.md").read_text(encoding="utf-8")
+    points = set(re.findall(r"^\| `([a-z_0-9.]+)` [OR] \|", page, re.MULTILINE))
+    assert len(points) > 30
+    studies = read_yaml(REPOSITORY / "config/open_points.yaml")["studies"]
+    varied = {key for study in studies for key in study["vary"]}
+    # Half and double of 0 are 0.
+    assert points - varied == {"seeds", "partitions.seed", "partitions.random_draws", "mel.fmin"}
+    assert varied <= points
+    datasets = {"mine": {"source": "synthetic"}}
+    experiments = [{"dataset": "mine", "partition": "random", "systems": ["SF"]}]
+    load({}, {"datasets": datasets, "experiments": experiments, "studies": studies})
 
 
 def test_variants_have_the_settings_of_what_they_are_like() -> None:

@@ -57,6 +57,7 @@ def load(
     """
     blocks = {"datasets", "experiments", "studies", "classify"} & overrides.keys()
     merged = merge(defaults, overrides) | {block: overrides[block] for block in blocks}
+    merged["studies"] = _placed_studies(merged)
     place = _places(files)
     if "datasets" in overrides and "experiments" not in overrides:
         raise UserError(
@@ -86,6 +87,21 @@ def load(
             errors += _study_errors(config, place)
     _refuse(errors)
     return config
+
+
+def _placed_studies(merged: Mapping[str, Any]) -> Any:
+    """Return the studies; one that names no dataset has that and the partition of an experiment."""
+    studies, experiments = merged.get("studies", []), merged.get("experiments")
+    if not (isinstance(studies, list) and isinstance(experiments, list) and experiments):
+        return studies
+    if not isinstance(first := experiments[0], dict):
+        return studies
+    names = ("dataset", "partition", "group_disjoint")
+    place = {name: first[name] for name in names if name in first}
+    return [
+        place | study if isinstance(study, dict) and "dataset" not in study else study
+        for study in studies
+    ]
 
 
 #: What a study can't vary, and why.
