@@ -12,8 +12,8 @@ REPORTED = [
     for system in systems
 ]
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
-#: Dataset and partition of every t-SNE figure.
-MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
+#: Dataset and partition of every t-SNE figure, which shows what the paper's figures show.
+MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(PUBLISHED_JEONG)]
 # The names of figures join dataset and partition by an underscore, which both may hold.
 FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF) or "none"
 
@@ -67,7 +67,7 @@ def folds_of_system(wildcards):
 def mapped_systems(wildcards):
     """Return the systems of t-SNE maps, with the networks whose segments each joins."""
     chosen = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
-    return [(system, pair) for system, pair in JEONG_SYSTEMS.items() if system in chosen]
+    return [(system, pair) for system, pair in PUBLISHED_JEONG.items() if system in chosen]
 
 
 def mapped_networks(wildcards):
