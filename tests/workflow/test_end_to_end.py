@@ -1,4 +1,4 @@
-"""The real rules, all eleven systems, on generated audio of every kind that people have."""
+"""The real rules, every system, on generated audio of every kind that people have."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ def test_models_describe_themselves(finished: Path) -> None:
     folder = finished / "results/music/models/split/seed0/fold0"
     names = {path.stem for path in folder.glob("*.safetensors")}
     assert names == {
-        "sf", "tf", "original", "harmonic", "percussive", "modulation", "mfcc", "moec", "moer",
+        "sf", "tf", "series", "joint", "original", "harmonic", "percussive", "modulation", "mfcc",
+        "moec", "moer",
     }  # fmt: skip
     partition = pd.read_csv(finished / "results/music/partitions/split.csv")
     for name in names:

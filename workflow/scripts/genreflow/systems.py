@@ -41,8 +41,8 @@ SMALL_NETWORKS: dict[str, SmallNetwork] = {
     for network in (
         SmallNetwork("sf", vectors=("stft",), moments="stft"),
         SmallNetwork("tf", vectors=("cepstral_modulation",), moments="cepstrogram"),
-        SmallNetwork("joint", vectors=("stft", "cepstral_modulation"), parts=("sf", "tf")),
         SmallNetwork("series", vectors=("stft",), below="sf"),
+        SmallNetwork("joint", vectors=("stft", "cepstral_modulation"), parts=("sf", "tf")),
     )
 }
 EXPERTS: dict[str, Expert] = {

@@ -165,7 +165,7 @@ class JointTraining(Section):
     optimiser: choices.Optimiser = Field(
         "adam", description="Adam, or the plain descent of the small networks."
     )
-    learning_rate: Rate = Field(1e-3, description="Its step.")
+    learning_rate: Rate = Field(3e-4, description="Its step.")
     batch: Positive = Field(20, description="Segments a step.")
 
 
