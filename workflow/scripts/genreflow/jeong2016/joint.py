@@ -240,16 +240,18 @@ def train_joint(
         done = run(valid, SEGMENTS, None)
         return done.loss / done.examples, done.correct / done.examples
 
-    return train_epochs(
-        network.tensors,
-        lambda: run(train, batch, rng),
-        validate,
-        learning_rate=learning_rate,
-        epochs=epochs,
-        patience=patience,
-        section="joint",
-        rng=rng,
-        optimiser=descent.state,
-        checkpoint=checkpoint,
-        report=report,
-    )
+    # Losses that are not finite are refused after their epoch, in words.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return train_epochs(
+            network.tensors,
+            lambda: run(train, batch, rng),
+            validate,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            patience=patience,
+            section="joint",
+            rng=rng,
+            optimiser=descent.state,
+            checkpoint=checkpoint,
+            report=report,
+        )
