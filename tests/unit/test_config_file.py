@@ -198,8 +198,8 @@ def papers() -> dict[tuple[str, str], str]:
                 section = chapter = match[1]
             elif match := re.match(r"([A-C])\. [A-Z]", line):
                 section = f"{chapter}.{match[1]}"
-            elif match := re.match(r"(\d(?:\.\d)?)\.? [A-Z]", line):
-                section = match[1]
+            elif match := re.match(r"(\d\.\d) [A-Z]|(\d)\. [A-Z ]{8,}$", line):
+                section = match[1] or match[2]
             found[paper, section] = found.get((paper, section), "") + re.sub(r"\s", "", line)
     return found
 
