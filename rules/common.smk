@@ -28,6 +28,7 @@ from genreflow.systems import (
     JEONG_SYSTEMS,
     MIXER_FEATURE,
     MIXTURE_SYSTEMS,
+    PUBLISHED_JEONG,
     SMALL_NETWORKS,
     SYSTEMS,
     required_networks,

@@ -1,9 +1,10 @@
-"""Jeong 2016: normalisation, networks (sf, tf), segment features, random forest.
+"""Jeong 2016: normalisation, networks (sf, tf), segment features, random forest; and what the paper
+leaves for later: sf and tf learned together (joint), or one after the other (series).
 
 In:  features/stft, cepstrogram and cepstral_modulation; partitions/{partition}.csv.
-Out: models/{partition}/seed{seed}/fold{fold}/{sf,tf}.safetensors with their learning curves,
-     segments/{partition}/seed{seed}/fold{fold}/{sf,tf}.h5 (clips, 11, 100), and the forest's
-     predictions, one file a system, seed and fold.
+Out: models/{partition}/seed{seed}/fold{fold}/{network}.safetensors with their learning curves,
+     segments/{partition}/seed{seed}/fold{fold}/{network}.h5 (clips, 11, 100; joint: 200), and the
+     forest's predictions, one file a system, seed and fold.
      While a network is trained, its checkpoint lies beside its model, under a hidden name.
 
 A swapped partition exchanges valid and test for the forest only: the networks are those of the
@@ -17,14 +18,16 @@ rule compute_normalisation:
     input:
         partition=made(partition_file()),
         usable=made("results/{dataset}/usable.csv"),
-        moments=network_features("moments"),
-        vectors=network_features("vectors"),
+        moments=network_moments,
+        vectors=network_vectors,
     output:
         normalisation="results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5",
     log:
         of_job("logs", "compute_normalisation", "{dataset}/{partition}/fold{fold}/{network}"),
     benchmark:
         of_job("benchmarks", "compute_normalisation", "{dataset}/{partition}/fold{fold}/{network}")
+    wildcard_constraints:
+        network="|".join(NORMALISED),
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -40,12 +43,13 @@ rule compute_normalisation:
 
 
 rule train_dnn:
-    """Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
+    """Train a small network of Jeong 2016: on frames (SF), on modulation vectors (TF), or in series."""
     input:
         partition=made(partition_file()),
         usable=made("results/{dataset}/usable.csv"),
-        normalisation=made("results/{dataset}/normalisation/{partition}/fold{fold}/{network}.h5"),
-        vectors=network_features("vectors"),
+        normalisation=normalisations,
+        below=lambda w: models_of(networks_below(w), w),
+        vectors=network_vectors,
     output:
         model=fold_file("models", "{network}.safetensors"),
         curve=fold_file("models", "{network}_curve.csv"),
@@ -53,6 +57,8 @@ rule train_dnn:
         of_job("logs", "train_dnn", FOLD_OF_NETWORK),
     benchmark:
         of_job("benchmarks", "train_dnn", FOLD_OF_NETWORK)
+    wildcard_constraints:
+        network="|".join(n for n in SMALL_NETWORKS if n != "joint"),
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -61,22 +67,57 @@ rule train_dnn:
     params:
         config=depends(
             "train_dnn",
-            # What is read at a time decides in which order the vectors are seen.
-            settings=lambda s, w: {"dnn": s.dnn, "memory_gb": s.training.memory_gb},
+            settings=small_network_settings,
             wildcards=("fold", "seed", "network"),
         ),
     shell:
         command(
             "train_dnn",
-            "input.partition input.usable input.normalisation input.vectors output.model output.curve",
+            "input.partition input.usable input.normalisation input.below input.vectors "
+            "output.model output.curve",
+        )
+
+
+rule train_joint:
+    """Train SF and TF together: one softmax on what both are aggregated to in a segment."""
+    input:
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
+        normalisations=normalisations,
+        vectors=network_vectors,
+    output:
+        model=fold_file("models", "{network}.safetensors"),
+        curve=fold_file("models", "{network}_curve.csv"),
+    log:
+        of_job("logs", "train_joint", FOLD_OF_NETWORK),
+    benchmark:
+        of_job("benchmarks", "train_joint", FOLD_OF_NETWORK)
+    wildcard_constraints:
+        network="joint",
+    conda:
+        "../envs/training.yaml"
+    threads: 1
+    resources:
+        **growing(mem_mb=small_network_mb, runtime=480),
+    params:
+        config=depends(
+            "train_joint",
+            settings=small_network_settings,
+            wildcards=("fold", "seed"),
+        ),
+    shell:
+        command(
+            "train_joint",
+            "input.partition input.usable input.normalisations input.vectors "
+            "output.model output.curve",
         )
 
 
 rule aggregate_segments:
     """Extract the last hidden layer's activations and aggregate them to 5 s segments."""
     input:
-        model=made(fold_file("models", "{network}.safetensors")),
-        vectors=network_features("vectors"),
+        models=lambda w: models_of([*networks_below(w), w.network], w),
+        vectors=network_vectors,
     output:
         segments=fold_file("segments", "{network}.h5"),
     log:
@@ -95,7 +136,7 @@ rule aggregate_segments:
             wildcards=("network",),
         ),
     shell:
-        command("aggregate_segments", "input.model input.vectors output.segments")
+        command("aggregate_segments", "input.models input.vectors output.segments")
 
 
 rule evaluate_forest:

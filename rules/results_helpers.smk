@@ -14,8 +14,8 @@ REPORTED = [
 PREDICTIONS = "results/{dataset}/predictions/{partition}/{system}.csv"
 FIGURE_OF_MERIT = "results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
-#: Dataset and partition of every t-SNE figure.
-MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
+#: Dataset and partition of every t-SNE figure, which shows what the paper's figures show.
+MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(PUBLISHED_JEONG)]
 #: Dataset and partition of every comparison of experts with the weights of a mixture.
 WEIGHTED = [
     key for key, systems in SYSTEMS_OF.items() if any(MIXTURE_SYSTEMS.get(s) for s in systems)
@@ -89,7 +89,7 @@ def predictions_of_first(wildcards):
 def mapped_systems(wildcards):
     """Return the systems of t-SNE maps, with the networks whose segments each joins."""
     chosen = SYSTEMS_OF[wildcards.dataset, wildcards.partition]
-    return [(system, pair) for system, pair in JEONG_SYSTEMS.items() if system in chosen]
+    return [(system, pair) for system, pair in PUBLISHED_JEONG.items() if system in chosen]
 
 
 def mapped_networks(wildcards):

@@ -18,6 +18,7 @@ from genreflow.systems import (
     JEONG_SYSTEMS,
     MIXED,
     MIXTURE_SYSTEMS,
+    PUBLISHED_JEONG,
     SMALL_NETWORKS,
     SYSTEMS,
     required_networks,
@@ -32,11 +33,22 @@ def _steps(rule: str, variants: Iterable[str]) -> tuple[str, ...]:
 INPUTS: Final[dict[str, tuple[str, ...]]] = {
     "sf": ("compute_stft",),
     "tf": ("compute_cepstrogram", "compute_cepstral_modulation"),
+    "joint": ("compute_stft", "compute_cepstral_modulation"),
+    "series": ("compute_stft",),
     **{name: (f"compute_mel {name}",) for name in ("original", "harmonic", "percussive")},
     "modulation": ("compute_modulation",),
     "mfcc": ("compute_mfcc",),
 }
-TRAINED_DNNS: Final = _steps("train_dnn", SMALL_NETWORKS)
+#: The step that trains each small network.
+TRAININGS: Final[dict[str, str]] = {
+    name: f"{'train_joint' if network.parts else 'train_dnn'} {name}"
+    for name, network in SMALL_NETWORKS.items()
+}
+#: The networks behind each: what it builds on comes first.
+CHAINS: Final = {
+    name: (*filter(None, [network.below]), name) for name, network in SMALL_NETWORKS.items()
+}
+NORMALISED: Final = tuple(name for name, network in SMALL_NETWORKS.items() if network.moments)
 TRAINED_EXPERTS: Final = _steps("train_expert", EXPERTS)
 MIXERS: Final = _steps("train_mixer", ("moec", "moer"))
 PREDICTIONS: Final = _steps("predict_expert", MIXED)
@@ -64,18 +76,22 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "make_partition": ("write_manifest",),
     **{
         f"compute_normalisation {n}": ("make_partition", "allow_training", *INPUTS[n])
-        for n in SMALL_NETWORKS
+        for n in NORMALISED
     },
     **{
-        f"train_dnn {n}": (
+        TRAININGS[n]: (
             "make_partition",
             "allow_training",
-            f"compute_normalisation {n}",
+            *_steps("compute_normalisation", {*(network.parts or (n,))}.intersection(NORMALISED)),
+            *(TRAININGS[below] for below in CHAINS[n][:-1]),
             *INPUTS[n],
         )
+        for n, network in SMALL_NETWORKS.items()
+    },
+    **{
+        f"aggregate_segments {n}": (*(TRAININGS[read] for read in CHAINS[n]), *INPUTS[n])
         for n in SMALL_NETWORKS
     },
-    **{f"aggregate_segments {n}": (f"train_dnn {n}", *INPUTS[n]) for n in SMALL_NETWORKS},
     **{
         f"evaluate_forest {s}": ("make_partition", *_steps("aggregate_segments", JEONG_SYSTEMS[s]))
         for s in JEONG_SYSTEMS
@@ -99,7 +115,7 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "compute_fingerprint": ("compute_stft",),
     "find_duplicates": ("compute_fingerprint",),
     "audit_partition": ("make_partition", "find_duplicates"),
-    "audit_models": ("make_partition", *TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
+    "audit_models": ("make_partition", *TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     **{
         f"make_figure_of_merit {s}": ("make_partition", f"collect_predictions {s}") for s in SYSTEMS
     },
@@ -115,8 +131,8 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "plot_accuracy": ("make_tables",),
     **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in SYSTEMS},
     "plot_experts_by_genre": ("compare_experts",),
-    "plot_learning_curves": (*TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
-    "plot_tsne": ("make_partition", *_steps("aggregate_segments", SMALL_NETWORKS)),
+    "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
+    "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),
     "write_report": ("make_tables", "plot_experts_by_genre", "plot_learning_curves", "plot_tsne"),
     "write_run_config": (),
 }
@@ -129,7 +145,8 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
 SHOWN: Final = ("write_report", "write_run_config")
 #: Rules that are there for each network; what reads those of several is made for a partition.
 TRAINED: Final = (
-    "train_dnn", "aggregate_segments", "train_expert", "predict_expert", "train_mixer",
+    "train_dnn", "train_joint", "aggregate_segments", "train_expert", "predict_expert",
+    "train_mixer",
 )  # fmt: skip
 
 

@@ -45,13 +45,11 @@ def percent(hits: pd.Series) -> float:
 
 @pytest.fixture(scope="module")
 def jeong(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    """Hits by factor of the systems of Jeong 2016."""
-    partition = {"partition": "random", "group_disjoint": True, "systems": ["SF", "TF", "SF+TF"]}
+    """Hits by factor of the systems of Jeong 2016, and of what it leaves for later."""
+    systems = ["SF", "TF", "SF+TF", "joint", "series"]
+    partition = {"partition": "random", "group_disjoint": True, "systems": systems}
     results = run_demo(tmp_path_factory.mktemp("jeong"), partition)
-    hits = {
-        system: factor_hits(results, "random_group_disjoint", system)
-        for system in ("SF", "TF", "SF+TF")
-    }
+    hits = {system: factor_hits(results, "random_group_disjoint", system) for system in systems}
     assert {len(table) for table in hits.values()} == {CLIPS}
     return hits
 
@@ -75,6 +73,23 @@ def test_temporal_features_hear_the_rhythm(jeong: dict[str, pd.DataFrame]) -> No
 def test_both_together_are_no_worse_than_the_better_one(jeong: dict[str, pd.DataFrame]) -> None:
     accuracy = {system: percent(hits.all(axis=1)) for system, hits in jeong.items()}
     assert accuracy["SF+TF"] >= max(accuracy["SF"], accuracy["TF"]) - 3, accuracy
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_learned_together_they_hear_every_factor(
+    jeong: dict[str, pd.DataFrame], factor: str
+) -> None:
+    hits = int(jeong["joint"][factor].sum())
+    interval = binomtest(hits, CLIPS).proportion_ci(method="wilson")
+    assert interval.low > 0.5, f"{hits} of {CLIPS}"
+
+
+def test_in_series_the_rhythm_is_heard_through_spectra(jeong: dict[str, pd.DataFrame]) -> None:
+    # The network below hears frames alone, and not the rhythm: it is in how they follow each other.
+    for factor in ("timbre", "rhythm"):
+        hits = int(jeong["series"][factor].sum())
+        interval = binomtest(hits, CLIPS).proportion_ci(method="wilson")
+        assert interval.low > 0.5, f"{factor}: {hits} of {CLIPS}"
 
 
 @pytest.fixture(scope="module")

@@ -20,16 +20,20 @@ from typing import Any
 import numpy as np
 import train_dnn  # noqa: F401  # loaded once for all runs
 import train_expert  # noqa: F401
+import train_joint  # noqa: F401
 import train_mixer  # noqa: F401
 from genreflow.features.registry import FEATURES
 from genreflow.files.assignments import Assignment, write_assignments
 from genreflow.files.checkpoints import Checkpoint
+from genreflow.files.models import name_normalisation, write_model
 from genreflow.files.store import FeatureWriter, write_arrays
+from genreflow.jeong2016.network import Mlp, mlp_tensors
 from genreflow.jobs.job import run
 from genreflow.jobs.progress import TrainingProgress
 from genreflow.yi2019.training import make_deterministic
 
 EPOCHS = 7
+WINDOWS = {"window_frames": 6, "shift_frames": 3}
 ROLES = ["train"] * 8 + ["valid"] * 4
 NORMALISED = {"channels": [3] * 5, "normalisation": "clip", "pools": [[1, 1]] * 4 + [[3, 3]]}
 FIT = {
@@ -37,15 +41,19 @@ FIT = {
 }  # fmt: skip
 
 
-def write_feature(path: Path, feature: str, **attributes: int) -> Path:
+def write_feature(
+    path: Path, feature: str, shape: tuple[int, ...] = (12, 12), **attributes: int
+) -> Path:
     """Write a cache of noise in which a clip's class is a little brighter."""
     rng = np.random.default_rng(0)
-    layout = FEATURES[feature].layout((12, 12))
+    layout = FEATURES[feature].layout(shape)
+    parameters = {"cepstral_modulation": WINDOWS} if feature == "cepstral_modulation" else {}
+    path.parent.mkdir(exist_ok=True)
     with FeatureWriter(
-        path, layout, parameters={}, sample_rate=1, hop=1, attributes=attributes
+        path, layout, parameters=parameters, sample_rate=1, hop=1, attributes=attributes
     ) as out:
         for clip in range(len(ROLES)):
-            out.append(f"t{clip:02d}", rng.uniform(0, 1, (12, 12)) + 0.1 * (clip % 2))
+            out.append(f"t{clip:02d}", rng.uniform(0, 1, shape) + 0.1 * (clip % 2))
     return path
 
 
@@ -57,6 +65,15 @@ def jobs(folder: Path, device: str) -> dict[str, tuple[str, dict[str, Any], dict
     )
     write_arrays(normalisation, {"mean": np.full(12, 0.5), "deviation": np.full(12, 0.3)})
     stft = write_feature(folder / "stft.h5", "stft", uncentred_start=0, uncentred_stop=12)
+    modulation = write_feature(folder / "modulation/m.h5", "cepstral_modulation", (5, 3, 4))
+    of_modulation = folder / "n_tf.h5"
+    moments = {"mean": np.zeros(5), "deviation": np.ones(5)}
+    by_frequency = {"modulation_mean": np.full(4, 0.5), "modulation_deviation": np.full(4, 0.3)}
+    write_arrays(of_modulation, moments | by_frequency)
+    below = folder / "sf.safetensors"
+    first = Mlp.initialise([12, 5, 5, 2], initialisation="he_normal", rng=np.random.default_rng(2))
+    statistics = {"mean": np.full(12, 0.5), "deviation": np.full(12, 0.3)}
+    write_model(below, {**mlp_tensors(first), **name_normalisation(statistics)}, {})
     mel = write_feature(folder / "mel.h5", "mel_original")
     rng = np.random.default_rng(1)
     probabilities = [folder / f"{expert}.h5" for expert in ("one", "two")]
@@ -78,8 +95,33 @@ def jobs(folder: Path, device: str) -> dict[str, tuple[str, dict[str, Any], dict
     found: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "sf": (
             "train_dnn",
-            {"partition": partition, "normalisation": normalisation, "vectors": stft},
+            {
+                "partition": partition, "normalisation": normalisation, "below": [],
+                "vectors": stft,
+            },
             {"settings": {"dnn": dnn, "memory_gb": 2e-6}, "wildcards": of_fold | {"network": "sf"}},
+        ),
+        "series": (
+            "train_dnn",
+            {"partition": partition, "normalisation": [], "below": below, "vectors": stft},
+            {
+                "settings": {"dnn": dnn, "memory_gb": 2e-6, "windows": WINDOWS},
+                "wildcards": of_fold | {"network": "series"},
+            },
+        ),
+        "joint": (
+            "train_joint",
+            {
+                "partition": partition, "normalisations": [normalisation, of_modulation],
+                "vectors": [stft, modulation],
+            },
+            {
+                "settings": {
+                    "dnn": dnn, "memory_gb": 4e-6,
+                    "joint": {"optimiser": "adam", "learning_rate": 0.01, "batch": 5},
+                },
+                "wildcards": of_fold,
+            },
         ),
         "expert": (
             "train_expert",

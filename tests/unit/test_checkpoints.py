@@ -52,7 +52,7 @@ def trainings(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return folder
 
 
-@pytest.mark.parametrize("kind", ["sf", "expert", "moec", "moer"])
+@pytest.mark.parametrize("kind", ["sf", "series", "joint", "expert", "moec", "moer"])
 def test_a_killed_training_gives_the_bytes_of_an_undisturbed_one(
     trainings: Path, kind: str, record_property: Callable[[str, object], None]
 ) -> None:

@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
 MINE = {"source": "manifest", "manifest": "m.csv"}
 ALL_SYSTEMS = [
     "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
-    "MoEB", "MoEC", "MoER",
+    "MoEB", "MoEC", "MoER", "joint", "series",
 ]  # fmt: skip
 
 

@@ -54,6 +54,9 @@ KEYS = {
     "mixer.frozen_batchnorm": "R",
     "dnn.hidden": "A",
     "dnn.initialisation": "O",
+    "joint.optimiser": "O",
+    "joint.learning_rate": "O",
+    "joint.batch": "O",
     "rf.max_features": "O",
     "rf.decision": "O",
     "seeds": "O",
@@ -88,6 +91,8 @@ FIXED = {
     "smallest deviation": "O",
     "variance of a segment": "O",
     "initial biases": "O",
+    "SF and TF in series": "O",
+    "SF and TF together": "O",
     "t-SNE": "O",
     "swapped partitions of Yi 2019": "O",
     "clips that can't be used": "O",
@@ -172,7 +177,7 @@ def places(text: str) -> list[tuple[str, str]]:
     """Return the papers and the sections that a place names."""
     found = []
     for place in text.split("; "):
-        match = re.match(r"(.+?), (\d\.\d|[IVX]+\.[A-Z])(?:, |$)", place)
+        match = re.match(r"(.+?), (\d(?:\.\d)?|[IVX]+\.[A-Z])(?:, |$)", place)
         assert match, text
         assert match[1] in PAPERS, text
         found.append((match[1], match[2]))
@@ -193,8 +198,8 @@ def papers() -> dict[tuple[str, str], str]:
                 section = chapter = match[1]
             elif match := re.match(r"([A-C])\. [A-Z]", line):
                 section = f"{chapter}.{match[1]}"
-            elif match := re.match(r"(\d\.\d) [A-Z]", line):
-                section = match[1]
+            elif match := re.match(r"(\d\.\d) [A-Z]|(\d)\. [A-Z ]{8,}$", line):
+                section = match[1] or match[2]
             found[paper, section] = found.get((paper, section), "") + re.sub(r"\s", "", line)
     return found
 

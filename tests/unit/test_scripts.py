@@ -32,6 +32,7 @@ import separate_hpss
 import torch
 import train_dnn
 import train_expert
+import train_joint
 import train_mixer
 from genreflow.features.registry import FEATURES, clip_shape
 from genreflow.files.assignments import Assignment, write_assignments
@@ -305,7 +306,7 @@ def test_small_network_trains_on_train_and_is_chosen_on_valid(tmp_path: Path) ->
     for fold, seed in ((0, 0), (1, 0), (0, 1), (0, 0)):
         files = {
             "partition": partition, "normalisation": tmp_path / "n.h5", "vectors": stft,
-            "model": tmp_path / "m.safetensors", "curve": tmp_path / "c.csv",
+            "below": [], "model": tmp_path / "m.safetensors", "curve": tmp_path / "c.csv",
         }  # fmt: skip
         wildcards = {"fold": fold, "seed": seed, "network": "sf"}
         train_dnn.main(job(files, settings={"dnn": dnn, "memory_gb": 1.0}, wildcards=wildcards))
@@ -326,6 +327,106 @@ def test_small_network_trains_on_train_and_is_chosen_on_valid(tmp_path: Path) ->
         classes = np.repeat([0, 1], 7)
         losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(14), classes]
         assert curve[column] == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def small_training(**own: Any) -> dict[str, Any]:
+    """Return the settings of a training that leaves its network as it is."""
+    dnn = {
+        "hidden": [3, 3], "initialisation": "he_normal", "epochs": 1, "batch": 4, "patience": 1,
+        "learning_rate": 0.0,
+    }  # fmt: skip
+    return {"dnn": dnn, "memory_gb": 1.0, **own}
+
+
+def test_series_trains_on_what_the_network_below_makes_of_the_training_clips(
+    tmp_path: Path,
+) -> None:
+    windows = {"window_frames": 6, "shift_frames": 3}
+    partition = write_partition(tmp_path / "p.csv", ROLES)
+    clips = spectra()
+    stft = write_feature(tmp_path / "s.h5", "stft", clips, uncentred_start=0, uncentred_stop=9)
+    rng = np.random.default_rng(5)
+    below = Mlp.initialise([4, 5, 3, 2], initialisation="he_normal", rng=rng)
+    statistics = {"mean": np.full(4, 1.5), "deviation": np.full(4, 0.5)}
+    write_model(
+        tmp_path / "sf.safetensors", {**mlp_tensors(below), **name_normalisation(statistics)}, {}
+    )
+    files = {
+        "partition": partition, "normalisation": [], "below": tmp_path / "sf.safetensors",
+        "vectors": stft, "model": tmp_path / "series.safetensors", "curve": tmp_path / "c.csv",
+    }  # fmt: skip
+    wildcards = {"fold": 0, "seed": 0, "network": "series"}
+    train_dnn.main(job(files, settings=small_training(windows=windows),
+                       wildcards=wildcards))  # fmt: skip
+    tensors, description = read_model(tmp_path / "series.safetensors")
+    assert description["clips"] == {"train": ["a", "b"], "valid": ["c", "d"]}
+    assert description["architecture"]["sizes"] == [4, 3, 3, 2]
+    # A classifier asks the models for all settings that shaped their inputs.
+    assert description["feature_parameters"] == {"cepstral_modulation": windows}
+    pooled = []
+    for name in "ab":
+        frames = (clips[name].T.astype(float) - 1.5) / 0.5
+        hidden = np.maximum(frames @ below.weights[0], 0)
+        hidden = np.maximum(hidden @ below.weights[1], 0)
+        pooled += [np.abs(np.fft.rfft(hidden[start : start + 6], axis=0)).T for start in (0, 3)]
+    together = np.concatenate(pooled)
+    for name, expected in (("mean", together.mean(axis=0)), ("deviation", together.std(axis=0))):
+        found = tensors[f"normalisation_modulation_{name}"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_joint_trains_on_segments_of_the_training_clips_normalised_as_sf_and_tf(
+    tmp_path: Path,
+) -> None:
+    windows = {"window_frames": 6, "shift_frames": 3}
+    partition = write_partition(tmp_path / "p.csv", ROLES)
+    clips = spectra()
+    rng = np.random.default_rng(7)
+    modulated = {name: rng.normal(0, 3, (5, 2, 4)).astype(np.float16) for name in clips}
+    for folder in ("stft", "modulation"):
+        (tmp_path / folder).mkdir()
+    vectors = [
+        write_feature(tmp_path / "stft/s.h5", "stft", clips, uncentred_start=0, uncentred_stop=9),
+        write_feature(tmp_path / "modulation/m.h5", "cepstral_modulation", modulated,
+                      parameters={"cepstral_modulation": windows}),
+    ]  # fmt: skip
+    sf = {"mean": np.full(4, 1.5), "deviation": np.full(4, 0.5)}
+    tf = {"mean": np.full(5, 0.2), "deviation": np.full(5, 2.0),
+          "modulation_mean": np.full(4, 0.7), "modulation_deviation": np.full(4, 1.5)}  # fmt: skip
+    write_arrays(tmp_path / "sf.h5", sf)
+    write_arrays(tmp_path / "tf.h5", tf)
+    files = {
+        "partition": partition, "normalisations": [tmp_path / "sf.h5", tmp_path / "tf.h5"],
+        "vectors": vectors, "model": tmp_path / "joint.safetensors", "curve": tmp_path / "c.csv",
+    }  # fmt: skip
+    fit = {"optimiser": "sgd", "learning_rate": 0.0, "batch": 3}
+    train_joint.main(job(files, settings=small_training(joint=fit),
+                         wildcards={"fold": 0, "seed": 0}))  # fmt: skip
+    tensors, description = read_model(tmp_path / "joint.safetensors")
+    assert description["clips"] == {"train": ["a", "b"], "valid": ["c", "d"]}
+    assert description["feature_parameters"] == {"cepstral_modulation": windows}
+    for part, own in (("sf", sf), ("tf", tf)):
+        for name, values in own.items():
+            np.testing.assert_array_equal(tensors[f"normalisation_{part}_{name}"], values)
+    curve = pd.read_csv(tmp_path / "c.csv").iloc[0]
+    assert curve["steps"] == 2
+    for names, column in (("ab", "train_loss"), ("cd", "valid_loss")):
+        losses = []
+        for name, label in zip(names, (0, 1), strict=True):
+            frames = (clips[name].T.astype(float) - 1.5) / 0.5
+            values = modulated[name].astype(float) / 2
+            values[..., 0] = np.abs(modulated[name][..., 0].astype(float) - 6 * 0.2) / 2
+            values = (values - 0.7) / 1.5
+            for window, start in enumerate((0, 3)):
+                features = []
+                for part, hidden in (("sf", frames[start : start + 6]), ("tf", values[:, window])):
+                    for layer in range(2):
+                        weight, bias = (tensors[f"{part}_{k}_{layer}"] for k in ("weight", "bias"))
+                        hidden = np.maximum(hidden @ weight + bias, 0)
+                    features += [*hidden.mean(axis=0), *hidden.var(axis=0)]
+                logits = np.array(features) @ tensors["output_weight"] + tensors["output_bias"]
+                losses.append(np.log(np.exp(logits).sum()) - logits[label])
+        assert curve[column] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 @pytest.mark.parametrize("network", ["sf", "tf"])
@@ -351,10 +452,13 @@ def test_segments_are_means_and_variances_of_the_last_hidden_layer(
         for number, names in enumerate(("ca", "b"))
     ]  # fmt: skip
     write_model(
-        tmp_path / "m.safetensors", {**mlp_tensors(own), **name_normalisation(statistics)}, {}
+        tmp_path / f"{network}.safetensors",
+        {**mlp_tensors(own), **name_normalisation(statistics)},
+        {},
     )
     window = {"window_frames": 6, "shift_frames": 3}
-    files = {"model": tmp_path / "m.safetensors", "vectors": shards, "segments": tmp_path / "s.h5"}
+    models = [tmp_path / f"{network}.safetensors"]
+    files = {"models": models, "vectors": shards, "segments": tmp_path / "s.h5"}
     aggregate_segments.main(job(files, settings=window, wildcards={"network": network}))
     found, _ = read_arrays(tmp_path / "s.h5")
     assert found["track_id"].tolist() == ["a", "b", "c"]

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from genreflow.systems import MIXED, SYSTEMS, networks_of, required_networks
+from genreflow.jeong2016.network import PARTS
+from genreflow.systems import (
+    MIXED,
+    SMALL_NETWORKS,
+    SYSTEMS,
+    features_of,
+    networks_of,
+    required_networks,
+)
 
 EXPERTS = ["original", "harmonic", "percussive", "modulation"]
 
@@ -19,6 +27,8 @@ EXPERTS = ["original", "harmonic", "percussive", "modulation"]
         ("MoEB", EXPERTS),
         ("MoEC", [*EXPERTS, "moec"]),
         ("MoER", [*EXPERTS, "moer"]),
+        ("joint", ["joint"]),
+        ("series", ["sf", "series"]),
     ],
 )
 def test_networks_behind_a_system(system: str, networks: list[str]) -> None:
@@ -29,10 +39,11 @@ def test_networks_behind_a_system(system: str, networks: list[str]) -> None:
 def test_every_system_has_its_networks() -> None:
     assert SYSTEMS == (
         "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
-        "MoEB", "MoEC", "MoER",
+        "MoEB", "MoEC", "MoER", "joint", "series",
     )  # fmt: skip
     assert all(networks_of(system) for system in SYSTEMS)
-    assert required_networks(SYSTEMS) == ["sf", "tf", *EXPERTS, "mfcc", "moec", "moer"]
+    known = ["sf", "tf", "series", "joint", *EXPERTS, "mfcc", "moec", "moer"]
+    assert required_networks(SYSTEMS) == known
 
 
 @pytest.mark.parametrize(
@@ -64,3 +75,11 @@ def test_unknown_system_has_no_networks() -> None:
 def test_shared_networks_are_named_once_in_the_papers_order() -> None:
     assert required_networks(["MoER", "original", "SF"]) == ["sf", *EXPERTS, "moer"]
     assert required_networks([]) == []
+
+
+def test_a_system_may_read_several_features_and_names_each_once() -> None:
+    assert features_of("joint") == ["stft", "cepstral_modulation"]
+    assert features_of("SF+TF") == features_of("joint")
+    # Both of its networks read the same one.
+    assert features_of("series") == ["stft"]
+    assert SMALL_NETWORKS["joint"].parts == PARTS

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 from genreflow.files.layouts import finite_clip
-from genreflow.files.models import read_model, split_normalisation
-from genreflow.files.store import FeatureSet, write_arrays
-from genreflow.jeong2016.network import mlp_from_tensors
-from genreflow.jeong2016.segments import segment_features
-from genreflow.jeong2016.vectors import vectors_for
+from genreflow.files.models import read_model
+from genreflow.files.store import feature_sets, write_arrays
+from genreflow.jeong2016.segments import segments_for
 from genreflow.jobs.job import Job, log
 from threadpoolctl import threadpool_limits
 
 
 def main(job: Job) -> None:
     """Aggregate every clip of the dataset, whatever its role."""
-    network_name = job.wildcards["network"]
-    tensors, _ = read_model(job.path("model"))
-    weights, statistics = split_normalisation(tensors)
-    network = mlp_from_tensors(weights)
+    models = {path.stem: read_model(path)[0] for path in job.paths("models")}
     segments = []
-    with FeatureSet(job.paths("vectors")) as features, threadpool_limits(1):
-        normalise = vectors_for(network_name, statistics, features)
-        track_ids = features.track_ids
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))
+        caches = [stack.enter_context(cache) for cache in feature_sets(job.paths("vectors"))]
+        aggregate = segments_for(job.wildcards["network"], models, caches, **job.settings)
+        track_ids, quarantined = caches[0].track_ids, caches[0].quarantined
         for track_id in track_ids:
-            vectors = normalise(finite_clip(features, track_id))
-            segments.append(
-                segment_features(network, vectors, framed=network_name == "sf", **job.settings)
-            )
+            segments.append(aggregate([finite_clip(cache, track_id) for cache in caches]))
     write_arrays(
         job.path("segments"),
         {
             "track_id": np.array(track_ids),
             "data": np.stack(segments),
-            "quarantined": np.array(features.quarantined, dtype=object),
+            "quarantined": np.array(quarantined, dtype=object),
         },
         axes="clip, segment, feature (means of the hidden units, then their variances)",
     )

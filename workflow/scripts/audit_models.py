@@ -17,7 +17,7 @@ def main(job: Job) -> None:
     for (name, seed, fold), path in zip(job.planned["models"], job.paths("models"), strict=True):
         tensors, description = read_model(path)
         models.append(TrainedNetwork(name, seed, fold, clips=description["clips"]))
-        if description["architecture"]["network"] != "mlp":
+        if description["architecture"]["network"] not in ("mlp", "joint"):
             trainings.append(training_of(name, tensors, description))
     findings = audit_models(assignments, models)
     summaries = [

@@ -1,16 +1,21 @@
-"""Train a small network of Jeong 2016 on frames (SF) or on modulation vectors (TF)."""
+"""Train a small network of Jeong 2016: on frames (SF), on modulation vectors (TF), or in series."""
 
 from __future__ import annotations
 
 import numpy as np
 from genreflow.files.assignments import read_assignments, usable
 from genreflow.files.curves import write_curve
-from genreflow.files.layouts import check_finite
-from genreflow.files.models import name_normalisation, write_model
-from genreflow.files.store import FeatureSet, read_arrays
+from genreflow.files.models import name_normalisation, read_model, write_model
+from genreflow.files.store import FeatureSet, read_statistics
 from genreflow.jeong2016.network import Mlp, mlp_tensors
 from genreflow.jeong2016.training import train_mlp
-from genreflow.jeong2016.vectors import ClipVectors, vectors_for
+from genreflow.jeong2016.vectors import (
+    ClipVectors,
+    activation_spectra,
+    bin_moments,
+    series_vectors,
+    vectors_for,
+)
 from genreflow.jobs.job import Job, log
 from genreflow.jobs.progress import TrainingProgress
 from genreflow.jobs.resuming import find_checkpoint
@@ -24,9 +29,6 @@ def main(job: Job) -> None:
     seed, fold, network_name = (job.wildcards[name] for name in ("seed", "fold", "network"))
     assignments = read_assignments(job.path("partition"), fold)
     labels = sorted({assignment.label for assignment in assignments})
-    statistics, _ = read_arrays(job.path("normalisation"))
-    for name, values in statistics.items():
-        check_finite(values, of=f"values of {name!r}", where=str(job.path("normalisation")))
     rng = np.random.default_rng(derive_seed(seed, fold, network_name))
     with (
         FeatureSet(job.paths("vectors")) as features,
@@ -34,17 +36,30 @@ def main(job: Job) -> None:
         # One thread: the products are too small for more, and the bits depend on the number.
         threadpool_limits(1),
     ):
-        sources, used = {}, {}
-        for role in ("train", "valid"):
-            clips = usable(assignments, features, roles=[role])
-            used[role] = [clip.track_id for clip in clips]
-            sources[role] = ClipVectors(
+        clips = {role: usable(assignments, features, roles=[role]) for role in ("train", "valid")}
+        used = {role: [clip.track_id for clip in chosen] for role, chosen in clips.items()}
+        parameters = features.parameters
+        if below := job.paths("below"):
+            # What normalises them depends on the network below, so it is no file of a fold's.
+            windows = job.settings["windows"]
+            spectra = activation_spectra(read_model(below[0])[0], features, **windows)
+            centre, spread = bin_moments(features, used["train"], spectra)
+            statistics = {"modulation_mean": centre, "modulation_deviation": spread}
+            normalise = series_vectors(spectra, statistics)
+            parameters = {**parameters, "cepstral_modulation": windows}
+        else:
+            statistics = read_statistics(job.path("normalisation"))
+            normalise = vectors_for(network_name, statistics, features)
+        sources = {
+            role: ClipVectors(
                 features,
                 used[role],
-                [labels.index(clip.label) for clip in clips],
-                normalise=vectors_for(network_name, statistics, features),
+                [labels.index(clip.label) for clip in chosen],
+                normalise=normalise,
                 memory_gb=job.settings["memory_gb"],
             )
+            for role, chosen in clips.items()
+        }
         sizes = [sources["train"].inputs, *dnn["hidden"], len(labels)]
         log.info(
             "%d training vectors, network %s", sources["train"].rows, "-".join(map(str, sizes))
@@ -73,7 +88,7 @@ def main(job: Job) -> None:
                 "normalisation": "normalisation_* tensors, see genreflow.jeong2016.vectors",
                 "labels": labels,
                 "clips": used,
-                "feature_parameters": features.parameters,
+                "feature_parameters": parameters,
                 "parameters": dnn,
                 "seed": seed,
                 "fold": fold,

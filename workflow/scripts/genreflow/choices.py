@@ -22,6 +22,7 @@ SwappedNetworks = Literal["shared", "retrained"]
 WithoutGroup = Literal["refuse", "leave_out"]
 
 # Jeong 2016.
+Optimiser = Literal["adam", "sgd"]
 Initialisation = Literal["glorot_uniform", "glorot_normal", "he_normal"]
 TriedFeatures = Literal["sqrt", "log2"]
 Decision = Literal["majority", "mean_proba"]

@@ -1,4 +1,4 @@
-"""The eleven systems of the two papers, and the networks that they are made of."""
+"""The systems of the two papers, what a paper names as future work, and all their networks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SmallNetwork:
-    """A network of Jeong 2016: the features that have its vectors and their moments."""
+    """A network of Jeong 2016, or of what it names as future work.
+
+    ``vectors`` are the features that have its vectors, and ``moments`` is the one that has their
+    moments.  It reads the hidden units of the network ``below``, or has the hidden layers of its
+    ``parts``; either way it is normalised by what these are.
+    """
 
     name: str
-    vectors: str
-    moments: str
+    vectors: tuple[str, ...]
+    moments: str = ""
+    below: str = ""
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,10 @@ class Expert:
 SMALL_NETWORKS: dict[str, SmallNetwork] = {
     network.name: network
     for network in (
-        SmallNetwork("sf", vectors="stft", moments="stft"),
-        SmallNetwork("tf", vectors="cepstral_modulation", moments="cepstrogram"),
+        SmallNetwork("sf", vectors=("stft",), moments="stft"),
+        SmallNetwork("tf", vectors=("cepstral_modulation",), moments="cepstrogram"),
+        SmallNetwork("series", vectors=("stft",), below="sf"),
+        SmallNetwork("joint", vectors=("stft", "cepstral_modulation"), parts=("sf", "tf")),
     )
 }
 EXPERTS: dict[str, Expert] = {
@@ -52,12 +61,21 @@ MIXED = ("original", "harmonic", "percussive", "modulation")
 MIXER_FEATURE = "mel_original"
 
 #: System -> the small networks of which a forest joins the segments.
-JEONG_SYSTEMS: dict[str, tuple[str, ...]] = {"SF": ("sf",), "TF": ("tf",), "SF+TF": ("sf", "tf")}
+PUBLISHED_JEONG: dict[str, tuple[str, ...]] = {
+    "SF": ("sf",),
+    "TF": ("tf",),
+    "SF+TF": ("sf", "tf"),
+}
+#: The same of what the paper leaves for later: its conclusion, and the end of its section 4.5.
+FUTURE_JEONG: dict[str, tuple[str, ...]] = {"joint": ("joint",), "series": ("series",)}
+JEONG_SYSTEMS = PUBLISHED_JEONG | FUTURE_JEONG
 #: System -> the expert that it is.
 EXPERT_SYSTEMS = {expert.system: expert.name for expert in EXPERTS.values()}
 #: System -> the mixer that weights the experts; none where all count the same.
 MIXTURE_SYSTEMS: dict[str, tuple[str, ...]] = {"MoEB": (), "MoEC": ("moec",), "MoER": ("moer",)}
-SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS)
+SYSTEMS = (*PUBLISHED_JEONG, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS, *FUTURE_JEONG)
+#: System -> what is said of it in tables, where no paper has figures of it.
+UNPUBLISHED = dict.fromkeys(FUTURE_JEONG, "not published: future work of Jeong 2016")
 #: Every network, in the papers' order.
 NETWORKS = (*SMALL_NETWORKS, *EXPERTS, "moec", "moer")
 
@@ -71,22 +89,24 @@ def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
         The experts that mixtures mix.
     """
     if system in JEONG_SYSTEMS:
-        return JEONG_SYSTEMS[system]
+        below = (SMALL_NETWORKS[network].below for network in JEONG_SYSTEMS[system])
+        return (*filter(None, below), *JEONG_SYSTEMS[system])
     if system in EXPERT_SYSTEMS:
         return (EXPERT_SYSTEMS[system],)
     return (*mixed, *MIXTURE_SYSTEMS[system])
 
 
-def feature_of(network: str) -> str:
-    """Return the feature that a network reads."""
+def features_read(network: str) -> tuple[str, ...]:
+    """Return the features that a network reads."""
     if network in SMALL_NETWORKS:
         return SMALL_NETWORKS[network].vectors
-    return EXPERTS[network].feature if network in EXPERTS else MIXER_FEATURE
+    return (EXPERTS[network].feature if network in EXPERTS else MIXER_FEATURE,)
 
 
 def features_of(system: str, mixed: Sequence[str] = MIXED) -> list[str]:
     """Return the features that a system's networks read, each once."""
-    return list(dict.fromkeys(map(feature_of, networks_of(system, mixed))))
+    read = (f for network in networks_of(system, mixed) for f in features_read(network))
+    return list(dict.fromkeys(read))
 
 
 def required_networks(systems: Sequence[str], mixed: Sequence[str] = MIXED) -> list[str]:

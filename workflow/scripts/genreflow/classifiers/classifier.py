@@ -80,7 +80,7 @@ class Classifier:
     Attributes
     ----------
     system
-        One of the eleven, such as ``SF+TF``.
+        Its name, such as ``SF+TF``.
     labels
         The classes, in the order of the probabilities.
     features

@@ -11,12 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from genreflow.classifiers.folder import FOREST
 from genreflow.classifiers.running import ClipResult, Features
-from genreflow.files.models import read_model, read_tensors, split_normalisation
+from genreflow.files.models import read_model, read_tensors
 from genreflow.jeong2016.forest import Forest, clip_shares
-from genreflow.jeong2016.network import mlp_from_tensors
-from genreflow.jeong2016.segments import segment_features
-from genreflow.jeong2016.vectors import vectors_for
-from genreflow.systems import feature_of, networks_of
+from genreflow.jeong2016.segments import segments_for
+from genreflow.systems import JEONG_SYSTEMS, features_read, networks_of
 
 
 class Jeong:
@@ -26,10 +24,10 @@ class Jeong:
 
     def __init__(self, folder: Path, description: Mapping[str, Any]) -> None:
         self._description = description
-        self._networks = {}
-        for name in networks_of(description["system"]):
-            weights, statistics = split_normalisation(read_model(folder / f"{name}.safetensors")[0])
-            self._networks[name] = mlp_from_tensors(weights), statistics
+        self._models = {
+            name: read_model(folder / f"{name}.safetensors")[0]
+            for name in networks_of(description["system"])
+        }
         self._forest = Forest.from_tensors(read_tensors(folder / FOREST))
 
     def run(self, clip: Features) -> ClipResult:
@@ -38,14 +36,10 @@ class Jeong:
         windows = parameters["cepstral_modulation"]
         parts = []
         with threadpool_limits(1):
-            for name, (network, statistics) in self._networks.items():
-                feature = clip[feature_of(name)]
-                normalise = vectors_for(name, statistics, feature)  # type: ignore[arg-type]
-                parts.append(
-                    segment_features(
-                        network, normalise(feature.values), framed=name == "sf", **windows
-                    )
-                )
+            for name in JEONG_SYSTEMS[self._description["system"]]:
+                caches = [clip[feature] for feature in features_read(name)]
+                segments = segments_for(name, self._models, caches, **windows)
+                parts.append(segments([cache.values for cache in caches]))
         found = self._forest.segment_probabilities(np.concatenate(parts, axis=1))
         hop = parameters["stft"]["hop"] / parameters["audio"]["sample_rate"]
         shift, length = (windows[key] * hop for key in ("shift_frames", "window_frames"))

@@ -12,7 +12,7 @@ import torch
 
 from genreflow.classifiers.running import ClipResult, Features
 from genreflow.features.normalisation import input_normaliser
-from genreflow.systems import MIXTURE_SYSTEMS, feature_of, networks_of
+from genreflow.systems import MIXTURE_SYSTEMS, features_read, networks_of
 from genreflow.yi2019.networks import network_from_model
 from genreflow.yi2019.training import (
     ClipInputs,
@@ -38,7 +38,8 @@ class Yi:
         for name in networks_of(system, self.experts):
             network, statistics, own = network_from_model(folder / f"{name}.safetensors")
             normalise = input_normaliser(own["normalisation"], statistics)
-            self._networks[name] = network.to(self._device), feature_of(name), normalise
+            (feature,) = features_read(name)
+            self._networks[name] = network.to(self._device), feature, normalise
 
     def run(self, clip: Features) -> ClipResult:
         """Return what the system says of a clip."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from genreflow.errors import UserError
 from genreflow.files.atomic import temporary_name, write_whole
 from genreflow.files.integrity import AGAIN, DIGEST_BYTES, digest, digest_parameters, place_of
-from genreflow.files.layouts import Layout, as_stored
+from genreflow.files.layouts import Layout, as_stored, check_finite
 
 FORMAT = "genreflow-feature"
 FORMAT_VERSION = 2
@@ -447,6 +447,14 @@ class FeatureSet:
             shard.close()
 
 
+def feature_sets(paths: Iterable[Path]) -> list[FeatureSet]:
+    """Return the feature sets of several features' shards, which lie in a folder each."""
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    return [FeatureSet(shards) for shards in folders.values()]
+
+
 def check_parameters(paths: Iterable[Path], expected: Mapping[str, Mapping[str, str]]) -> None:
     """Refuse caches of other settings than their dataset has now.
 
@@ -504,3 +512,17 @@ def read_arrays(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
             for name in file
         }
         return arrays, dict(file.attrs)
+
+
+def read_statistics(path: Path) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the arrays of a file that normalises inputs.
+
+    Raises
+    ------
+    UserError
+        Some are not finite.
+    """
+    statistics, _ = read_arrays(path)
+    for name, values in statistics.items():
+        check_finite(values, of=f"values of {name!r}", where=str(path))
+    return statistics

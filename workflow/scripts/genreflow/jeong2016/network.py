@@ -1,4 +1,4 @@
-"""The small networks of Jeong 2016 (section 4.2), in plain numpy; `mlp_training` trains them."""
+"""The small networks of Jeong 2016 (section 4.2), in plain numpy, without their training."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 #: Rows of a forward pass outside training; bounds the memory.
 ROWS = 8192
+#: The small networks of which `Joint` has the hidden layers, in the order of their features.
+PARTS = ("sf", "tf")
 
 
 @dataclass
@@ -68,6 +70,60 @@ class Mlp:
     def copy(self) -> Mlp:
         """Return an independent copy."""
         return Mlp([w.copy() for w in self.weights], [b.copy() for b in self.biases])
+
+
+@dataclass
+class Joint:
+    """SF and TF learned together, as the paper intends (its conclusion).
+
+    Two small networks up to their last hidden layers, and one softmax on what both are aggregated
+    to in a segment (section 3.3).
+
+    Attributes
+    ----------
+    tensors
+        ``sf_weight_0``, ``sf_bias_0`` and so on of every hidden layer, ``output_weight``
+        (4 units, classes) and ``output_bias``.
+    """
+
+    tensors: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def initialise(
+        cls,
+        inputs: Sequence[int],
+        hidden: Sequence[int],
+        classes: int,
+        *,
+        initialisation: Initialisation,
+        rng: np.random.Generator,
+    ) -> Joint:
+        """Return a network with random weights and zero biases, for the inputs of each part."""
+        tensors: dict[str, npt.NDArray[Any]] = {}
+        layers = {part: [size, *hidden] for part, size in zip(PARTS, inputs, strict=True)}
+        for part, sizes in layers.items():
+            drawn = Mlp.initialise(sizes, initialisation=initialisation, rng=rng)
+            for layer, (weight, bias) in enumerate(zip(drawn.weights, drawn.biases, strict=True)):
+                tensors |= {f"{part}_weight_{layer}": weight, f"{part}_bias_{layer}": bias}
+        sizes = [2 * len(PARTS) * hidden[-1], classes]
+        output = Mlp.initialise(sizes, initialisation=initialisation, rng=rng)
+        return cls(tensors | {"output_weight": output.weights[0], "output_bias": output.biases[0]})
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters: 43 360 with ten classes."""
+        return sum(values.size for values in self.tensors.values())
+
+    def part(self, name: str) -> Mlp:
+        """Return a part as a small network: its last layer has the softmax's rows of the part."""
+        depth = sum(key.startswith(f"{name}_weight_") for key in self.tensors)
+        weights, biases = (
+            [self.tensors[f"{name}_{kind}_{layer}"] for layer in range(depth)]
+            for kind in ("weight", "bias")
+        )
+        place = PARTS.index(name)
+        rows = np.split(self.tensors["output_weight"], len(PARTS))[place]
+        return Mlp([*weights, rows], [*biases, self.tensors["output_bias"]])
 
 
 def mlp_tensors(network: Mlp) -> dict[str, npt.NDArray[Any]]:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from genreflow.jeong2016.network import ROWS, Mlp
-from genreflow.jeong2016.vectors import Array
+import numpy as np
+import numpy.typing as npt
+
+from genreflow.files.layouts import Clips
+from genreflow.files.models import split_normalisation
+from genreflow.jeong2016.network import PARTS, ROWS, Array, Joint, Mlp, mlp_from_tensors
+from genreflow.jeong2016.vectors import (
+    activation_spectra,
+    frame_windows,
+    series_vectors,
+    vectors_for,
+)
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+#: From a clip's values in the caches that a network reads to its segment features.
+Segments = Callable[[Sequence[npt.NDArray[Any]]], Array]
 
 
 def hidden_features(network: Mlp, vectors: Array) -> Array:
@@ -31,12 +46,6 @@ def aggregate(activations: Array) -> Array:
     return np.concatenate([wide.mean(axis=1), wide.var(axis=1)], axis=1).astype(np.float32)
 
 
-def frame_windows(activations: Array, *, window_frames: int, shift_frames: int) -> Array:
-    """Return the windows of a clip's frames: (frames, units) to (windows, window_frames, units)."""
-    windows = np.lib.stride_tricks.sliding_window_view(activations, window_frames, axis=0)
-    return windows[::shift_frames].transpose(0, 2, 1)
-
-
 def segment_features(
     network: Mlp, vectors: Array, *, framed: bool, window_frames: int, shift_frames: int
 ) -> Array:
@@ -54,3 +63,55 @@ def segment_features(
             activations, window_frames=window_frames, shift_frames=shift_frames
         )
     return aggregate(activations)
+
+
+def segments_for(
+    network: str,
+    models: Mapping[str, Tensors],
+    features: Sequence[Clips],
+    *,
+    window_frames: int,
+    shift_frames: int,
+) -> Segments:
+    """Return the step from a clip's caches to its segment features, shape (segments, n).
+
+    Parameters
+    ----------
+    network
+        The trained one: ``sf``, ``tf``, ``joint`` or ``series``.
+    models
+        Its tensors by its name, and those of the network that it builds on.
+    features
+        The caches that it reads, in their order.
+    """
+    windows = {"window_frames": window_frames, "shift_frames": shift_frames}
+    weights, statistics = split_normalisation(models[network])
+    if network == "joint":
+        joint = Joint(weights)
+        parts = [
+            (joint.part(part), vectors_for(part, _of(part, statistics), cache), part == "sf")
+            for part, cache in zip(PARTS, features, strict=True)
+        ]
+    else:
+        (cache,) = features
+        if network == "series":
+            spectra = activation_spectra(models["sf"], cache, **windows)
+            normalise = series_vectors(spectra, statistics)
+        else:
+            normalise = vectors_for(network, statistics, cache)
+        parts = [(mlp_from_tensors(weights), normalise, network == "sf")]
+
+    def segments(values: Sequence[npt.NDArray[Any]]) -> Array:
+        found = [
+            segment_features(mlp, normalise(clip), framed=framed, **windows)
+            for (mlp, normalise, framed), clip in zip(parts, values, strict=True)
+        ]
+        return np.concatenate(found, axis=1)
+
+    return segments
+
+
+def _of(part: str, statistics: Tensors) -> dict[str, npt.NDArray[Any]]:
+    """Return what normalises the inputs of a part, as a network of its own has it."""
+    start = f"{part}_"
+    return {k.removeprefix(start): v for k, v in statistics.items() if k.startswith(start)}

@@ -6,7 +6,7 @@ as long as the matrix products, on a CPU as on a GPU.  So a step is compiled as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,12 +40,31 @@ class VectorSource(Protocol):
 
 
 @dataclass
+class Trained:
+    """The chosen epoch's tensors by name, the epoch (from 1) and the learning curve."""
+
+    tensors: dict[str, npt.NDArray[Any]]
+    best_epoch: int
+    curve: list[EpochRecord]
+
+
+@dataclass
 class TrainedMlp:
     """The chosen network, its epoch (from 1) and the learning curve."""
 
     network: Mlp
     best_epoch: int
     curve: list[EpochRecord] = field(default_factory=list)
+
+
+@dataclass
+class Steps:
+    """What the steps of an epoch came to: sums over all examples, each before its step."""
+
+    loss: float = 0.0
+    correct: int = 0
+    number: int = 0
+    examples: int = 0
 
 
 def descend(
@@ -175,14 +194,90 @@ def train_mlp(
 ) -> TrainedMlp:
     """Train by mini-batch gradient descent and keep the network of lowest validation loss.
 
+    Parameters
+    ----------
+    network
+        Changed in place while training; the chosen state is a copy.
+    epochs, patience, rng, checkpoint, report
+        As of `train_epochs`.
+
+    Raises
+    ------
+    UserError
+        A loss is no finite number.
+    """
+
+    def epoch() -> Steps:
+        done = Steps()
+        for vectors, classes in train.blocks(rng):
+            order = rng.permutation(len(classes))
+            gathered = np.empty((GATHERED * batch, vectors.shape[1]), np.float32)
+            for start in range(0, len(order), GATHERED * batch):
+                chosen = order[start : start + GATHERED * batch]
+                loss, correct = descend(
+                    network,
+                    # In its default mode, numpy would not write into the array at once.
+                    vectors.take(chosen, axis=0, out=gathered[: len(chosen)], mode="clip"),
+                    classes[chosen],
+                    batch=batch,
+                    learning_rate=learning_rate,
+                )
+                done.loss, done.correct = done.loss + loss, done.correct + correct
+            done.number -= -len(order) // batch
+            done.examples += len(order)
+            # Else it would stay in memory while the next block is read.
+            del vectors
+        return done
+
+    trained = train_epochs(
+        mlp_tensors(network),
+        epoch,
+        lambda: evaluate(network, valid),
+        learning_rate=learning_rate,
+        epochs=epochs,
+        patience=patience,
+        section="dnn",
+        rng=rng,
+        checkpoint=checkpoint,
+        report=report,
+    )
+    return TrainedMlp(mlp_from_tensors(trained.tensors), trained.best_epoch, trained.curve)
+
+
+def train_epochs(
+    tensors: Mapping[str, npt.NDArray[Any]],
+    epoch: Callable[[], Steps],
+    validate: Callable[[], tuple[float, float]],
+    *,
+    learning_rate: float,
+    epochs: int,
+    patience: int,
+    section: str,
+    rng: np.random.Generator,
+    optimiser: Mapping[str, npt.NDArray[Any]] | None = None,
+    checkpoint: Checkpoint | None = None,
+    report: Callable[[EpochRecord], Any] = lambda record: None,
+) -> Trained:
+    """Train epoch by epoch, and keep the tensors of lowest validation loss.
+
     Training stops after ``patience`` epochs without a better validation cross-entropy
     (Jeong 2016, section 4.2).  The training loss and accuracy of an epoch are those of its
     batches, each before its step.
 
     Parameters
     ----------
-    network
-        Changed in place while training; the chosen state is a copy.
+    tensors
+        What is learned; changed in place while training, the chosen state is a copy.
+    epoch
+        Takes the steps of an epoch.
+    validate
+        Returns mean cross-entropy and accuracy on what validates.
+    section
+        Where the configuration has the learning rate.
+    rng
+        The generator that ``epoch`` uses.
+    optimiser
+        What the optimiser keeps from step to step, changed in place.
     checkpoint
         From which the training goes on, and where its state is kept; the result is the same.
     report
@@ -193,46 +288,42 @@ def train_mlp(
     UserError
         A loss is no finite number.
     """
-    best, best_epoch = network.copy(), 0
+    best, best_epoch = _copies(tensors), 0
+    kept = {"network": tensors, "optimiser": optimiser or {}}
     curve: list[EpochRecord] = []
     if checkpoint and (state := checkpoint.state):
         curve, best_epoch = list(state.curve), state.best_epoch
-        best = mlp_from_tensors(state.part("best"))
-        for name, values in state.part("network").items():
-            mlp_tensors(network)[name][...] = values
+        best = state.part("best")
+        for part, arrays in kept.items():
+            for name, values in state.part(part).items():
+                arrays[name][...] = values
         rng.bit_generator.state = state.generator
     best_loss = curve[best_epoch - 1].valid_loss if best_epoch else np.inf
-    for epoch in range(len(curve) + 1, epochs + 1):
-        loss, correct, steps, rows = 0.0, 0, 0, 0
-        for vectors, classes in train.blocks(rng):
-            order = rng.permutation(len(classes))
-            gathered = np.empty((GATHERED * batch, vectors.shape[1]), np.float32)
-            for start in range(0, len(order), GATHERED * batch):
-                chosen = order[start : start + GATHERED * batch]
-                chunk_loss, chunk_correct = descend(
-                    network,
-                    # In its default mode, numpy would not write into the array at once.
-                    vectors.take(chosen, axis=0, out=gathered[: len(chosen)], mode="clip"),
-                    classes[chosen],
-                    batch=batch,
-                    learning_rate=learning_rate,
-                )
-                loss, correct = loss + chunk_loss, correct + chunk_correct
-            steps, rows = steps - (-len(order) // batch), rows + len(order)
-            # Else it would stay in memory while the next block is read.
-            del vectors
-        valid_loss, valid_accuracy = evaluate(network, valid)
+    for number in range(len(curve) + 1, epochs + 1):
+        done = epoch()
+        valid_loss, valid_accuracy = validate()
         record = EpochRecord(
-            epoch, steps, learning_rate, loss / rows, correct / rows, valid_loss, valid_accuracy
+            number,
+            done.number,
+            learning_rate,
+            done.loss / done.examples,
+            done.correct / done.examples,
+            valid_loss,
+            valid_accuracy,
         )
         curve.append(record)
         report(record)
-        check_converging(record, epochs=epochs, section="dnn")
+        check_converging(record, epochs=epochs, section=section)
         if valid_loss < best_loss:
-            best, best_loss, best_epoch = network.copy(), valid_loss, epoch
-        elif epoch - best_epoch >= patience:
+            best, best_loss, best_epoch = _copies(tensors), valid_loss, number
+        elif number - best_epoch >= patience:
             break
         if checkpoint and checkpoint.due():
-            arrays = named("network", mlp_tensors(network)) | named("best", mlp_tensors(best))
+            parts = [named(part, arrays) for part, arrays in (kept | {"best": best}).items()]
+            arrays = {name: values for part in parts for name, values in part.items()}
             checkpoint.write(TrainingState(curve, best_epoch, rng.bit_generator.state, arrays))
-    return TrainedMlp(best, best_epoch, curve)
+    return Trained(best, best_epoch, curve)
+
+
+def _copies(tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    return {name: values.copy() for name, values in tensors.items()}

@@ -48,14 +48,16 @@ datasets:
 #   partition: split | random | cv10 | fault_filtered (gtzan) | official (fma), each also with
 #     _swapped; `group_disjoint: true` on any
 #   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
+#     (Yi 2019), and what Jeong 2016 leaves for later: joint series
 experiments:
   - dataset: demo
     partition: split
-    systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER]
+    systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER,
+      joint, series]
   - dataset: demo
     partition: random
     group_disjoint: true
-    systems: [SF, TF, SF+TF]
+    systems: [SF, TF, SF+TF, joint, series]
 """
 
 

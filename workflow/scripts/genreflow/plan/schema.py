@@ -162,6 +162,16 @@ class Dnn(Section):
     patience: Positive = Field(10, description="Epochs without a better validation loss.")
 
 
+class JointTraining(Section):
+    """Training of SF and TF together (Jeong 2016, conclusion); the rest is that of `dnn`."""
+
+    optimiser: choices.Optimiser = Field(
+        "adam", description="Adam, or the plain descent of the small networks."
+    )
+    learning_rate: Rate = Field(3e-4, description="Its step.")
+    batch: Positive = Field(20, description="Segments a step.")
+
+
 class RandomForest(Section):
     """Random forest on segments and the clip's label (Jeong 2016, section 4.3)."""
 
@@ -258,6 +268,7 @@ class Settings(Section):
     mfcc: Mfcc = Mfcc()
     partitions: Partitions = Partitions()
     dnn: Dnn = Dnn()
+    joint: JointTraining = JointTraining()
     rf: RandomForest = RandomForest()
     expert: Expert = Expert()
     mixer: Mixer = Mixer()
@@ -388,7 +399,7 @@ class Experiment(Section):
     dataset: Name
     partition: PartitionName
     group_disjoint: bool = Field(False, description="No group (artist) on two sides.")
-    systems: list[SystemName] = Field(min_length=1, description="Of the eleven systems.")
+    systems: list[SystemName] = Field(min_length=1, description="Their names.")
 
     @property
     def partition_id(self) -> str:

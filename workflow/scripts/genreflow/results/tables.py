@@ -15,7 +15,7 @@ from genreflow.partitions.names import SWAPPED
 from genreflow.results.doubts import one_class_note
 from genreflow.results.evaluation import accuracy, macro_f, tied_votes
 from genreflow.results.leaks import Summary
-from genreflow.systems import JEONG_SYSTEMS, SYSTEMS
+from genreflow.systems import JEONG_SYSTEMS, SYSTEMS, UNPUBLISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ COLUMNS = (
 )  # fmt: skip
 #: Name of the table for experiments that neither paper has.
 OWN = "own"
+#: In the place of a paper, of a system that none has figures of.
+NO_PAPER = "unpublished"
 SWAPPED_NOTE = "swapped: tested on the validation part of the partition"
 
 
@@ -76,9 +78,11 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
     known: Mapping[Any, Any] = match.iloc[0].to_dict() if len(match) else {}
     swapped = SWAPPED_NOTE if SWAPPED in result.partition else ""
     same = one_class_note(result.predictions)
-    notes = (known.get("source", ""), swapped, result.leak, result.shortfall, result.doubt, same)
+    unpublished = UNPUBLISHED.get(result.system, "")
+    found = (result.leak, result.shortfall, result.doubt, same)
+    notes = (known.get("source", ""), swapped, *found, unpublished)
     base = {
-        "paper": "Jeong 2016" if jeong else "Yi 2019",
+        "paper": NO_PAPER if unpublished else "Jeong 2016" if jeong else "Yi 2019",
         "table": known.get("table", OWN),
         "dataset": result.dataset,
         "partition": result.partition,
