@@ -27,8 +27,11 @@ from genreflow.systems import (
     JEONG_SYSTEMS,
     MIXER_FEATURE,
     MIXTURE_SYSTEMS,
+    PROBE,
     SMALL_NETWORKS,
+    STATISTICS_SYSTEMS,
     SYSTEMS,
+    is_probe,
     required_networks,
 )
 

@@ -14,6 +14,8 @@ REPORTED = [
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
 #: Dataset and partition of every t-SNE figure.
 MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(JEONG_SYSTEMS)]
+#: Dataset and partition of every figure of learning curves: of those that train a network.
+TRAINED = [key for key, systems in SYSTEMS_OF.items() if required_networks(systems)]
 # The names of figures join dataset and partition by an underscore, which both may hold.
 FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF) or "none"
 
@@ -123,6 +125,7 @@ def reported(wildcards):
                 "partition": partition,
                 "seeds": SETTINGS[dataset].seeds,
                 "systems": systems,
+                "curves": (dataset, partition) in TRAINED,
                 "tsne": (dataset, partition) in MAPPED,
             }
             for (dataset, partition), systems in SYSTEMS_OF.items()

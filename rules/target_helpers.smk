@@ -9,7 +9,8 @@ def known_targets():
     """Return names that one may ask for: of rules, and of files up to dataset and system."""
     values = {
         "dataset": CONFIG.datasets,
-        "system": SYSTEMS,
+        "system": [*SYSTEMS, *PROBE_SYSTEMS],
+        "probe": PROBES,
         "partition": {partition for _, partition in SYSTEMS_OF},
     }
     names = {each.name for each in workflow.rules if not each.has_wildcards()}

@@ -32,6 +32,8 @@ TSNE = (
     "the forest gets: as they are, not standardised. Distances between clouds mean little."
 )
 
+CURVES = "A line a fold and seed; the circle is the epoch whose weights were kept."
+
 
 def main(job: Job) -> None:
     """Gather the tables and figures of every experiment."""
@@ -46,18 +48,22 @@ def main(job: Job) -> None:
         datasets.append(
             DatasetSection(**dataset | {"settings": settings}, statuses=statuses, quarantined=lost)
         )
-    matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
+    matrices, curves, maps = (iter(job.paths(name)) for name in ("matrices", "curves", "tsne"))
     experiments = []
-    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy", "curves"))
-    for experiment, partition, predictions, accuracy, curves in zip(
+    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy"))
+    for experiment, partition, predictions, accuracy in zip(
         job.planned["experiments"], *files, strict=True
     ):
         dataset, name = experiment["dataset"], experiment["partition"]
         where = f"{dataset}, {name}"
+        pictures = {
+            "curves": _curves(next(curves), where) if experiment["curves"] else None,
+            "tsne": _tsne(next(maps), where) if experiment["tsne"] else None,
+        }
         assignments = read_assignments(partition)
         experiments.append(
             ExperimentSection(
-                **experiment | {"tsne": _tsne(next(maps), where) if experiment["tsne"] else None},
+                **experiment | pictures,
                 folds=len({clip.fold for clip in assignments}),
                 roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
                 majority=majority_share(list(read_predictions(predictions)["true"])),
@@ -73,16 +79,17 @@ def main(job: Job) -> None:
                     Image(next(matrices), f"Figure-of-merit matrix of {system} on {where}.")
                     for system in experiment["systems"]
                 ],
-                curves=Image(
-                    curves,
-                    f"Training and validation loss by epoch of every network of {where}.",
-                    "A line a fold and seed; the circle is the epoch whose weights were kept.",
-                ),
             )
         )
     html = render_report(datasets, experiments, versions=package_versions(__version__))
     write_whole(job.path("report"), html.encode())
     log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
+
+
+def _curves(path: Path, where: str) -> Image:
+    return Image(
+        path, f"Training and validation loss by epoch of every network of {where}.", CURVES
+    )
 
 
 def _tsne(path: Path, where: str) -> Image:

@@ -1,8 +1,8 @@
-"""The eleven systems of the two papers, and the networks that they are made of."""
+"""The systems: the eleven of the two papers with their networks, and those of neither paper."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -57,9 +57,23 @@ JEONG_SYSTEMS: dict[str, tuple[str, ...]] = {"SF": ("sf",), "TF": ("tf",), "SF+T
 EXPERT_SYSTEMS = {expert.system: expert.name for expert in EXPERTS.values()}
 #: System -> the mixer that weights the experts; none where all count the same.
 MIXTURE_SYSTEMS: dict[str, tuple[str, ...]] = {"MoEB": (), "MoEC": ("moec",), "MoER": ("moer",)}
-SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS)
+#: System of neither paper -> the feature of which a classifier gets a clip's statistics.
+STATISTICS_SYSTEMS = {"stats": "mel_original"}
+SYSTEMS = (*JEONG_SYSTEMS, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS, *STATISTICS_SYSTEMS)
+#: What a probe's system has in front of the name that the configuration gives it.
+PROBE = "probe:"
 #: Every network, in the papers' order.
 NETWORKS = (*SMALL_NETWORKS, *EXPERTS, "moec", "moer")
+
+
+def is_probe(system: str) -> bool:
+    """Return whether a system is a probe of somebody's embeddings, which no registry has."""
+    return system.startswith(PROBE)
+
+
+def in_order(systems: Iterable[str]) -> list[str]:
+    """Return systems in the order of the tables: the registry's, then probes as they come."""
+    return sorted(systems, key=lambda s: SYSTEMS.index(s) if s in SYSTEMS else len(SYSTEMS))
 
 
 def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
@@ -70,6 +84,8 @@ def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
     mixed
         The experts that mixtures mix.
     """
+    if system in STATISTICS_SYSTEMS or is_probe(system):
+        return ()
     if system in JEONG_SYSTEMS:
         return JEONG_SYSTEMS[system]
     if system in EXPERT_SYSTEMS:
@@ -85,7 +101,9 @@ def feature_of(network: str) -> str:
 
 
 def features_of(system: str, mixed: Sequence[str] = MIXED) -> list[str]:
-    """Return the features that a system's networks read, each once."""
+    """Return the features that a system reads, each once."""
+    if system in STATISTICS_SYSTEMS:
+        return [STATISTICS_SYSTEMS[system]]
     return list(dict.fromkeys(map(feature_of, networks_of(system, mixed))))
 
 

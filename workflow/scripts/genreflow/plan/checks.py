@@ -9,7 +9,7 @@ from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
 from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
 from genreflow.plan.schema import Config, Settings
-from genreflow.systems import EXPERTS, required_networks
+from genreflow.systems import EXPERTS, PROBE, is_probe, required_networks
 
 #: What has a folder of its own among the results, or is called like theirs.
 RESERVED = ("benchmarks", "figures", "logs", "results", "tables")
@@ -124,6 +124,16 @@ def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
             found = f"dataset `{experiment.dataset}` is not among the datasets."
             yield not_one_of(found, experiment.dataset, config.datasets, where=where)
             continue
+        probes = [PROBE + name for name in config.probes]
+        for number, system in enumerate(experiment.systems):
+            if is_probe(system) and system not in probes:
+                name = system.removeprefix(PROBE) or "mert"
+                yield not_one_of(
+                    f"`{system}` is no probe of the configuration.",
+                    system,
+                    probes or [f"{PROBE}{name} after `probes: {{{name}: {{vectors: {name}.h5}}}}`"],
+                    where=place("experiments", index, "systems", number),
+                )
         dataset = config.datasets[experiment.dataset]
         partition = experiment.partition
         lists, is_fma = getattr(dataset, "lists", None), dataset.source.startswith("fma")

@@ -47,14 +47,17 @@ datasets:
 #   partition: split | random | cv10 | fault_filtered (gtzan) | official (fma), each also with
 #     _swapped; `group_disjoint: true` on any
 #   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
+#     (Yi 2019), stats (statistics of the mel bands and an SVM, what these have to beat),
+#     probe:NAME (somebody's embeddings of `probes`; docs/probes.md)
 experiments:
   - dataset: demo
     partition: split
-    systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER]
+    systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER,
+      stats]
   - dataset: demo
     partition: random
     group_disjoint: true
-    systems: [SF, TF, SF+TF]
+    systems: [SF, TF, SF+TF, stats]
 """
 
 

@@ -21,7 +21,15 @@ from genreflow.plan.checks import (
     not_one_of,
     settings_errors,
 )
-from genreflow.plan.schema import SOURCES, Classification, Config, Experiment, Settings, merge
+from genreflow.plan.schema import (
+    SOURCES,
+    Classification,
+    Config,
+    Experiment,
+    Probe,
+    Settings,
+    merge,
+)
 
 
 def load(
@@ -189,8 +197,8 @@ def _known_keys(model: type[Any], place: Sequence[str | int]) -> list[str]:
     elif block == "datasets":
         kind = SOURCES[str(place[2])]
     else:
-        lists = {"experiments": Experiment, "classify": Classification}
-        kind = lists.get(block) or model.model_fields[block].annotation
+        several = {"experiments": Experiment, "classify": Classification, "probes": Probe}
+        kind = several.get(block) or model.model_fields[block].annotation
     return list(kind.model_fields)
 
 
