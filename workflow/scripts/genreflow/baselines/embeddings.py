@@ -238,6 +238,14 @@ def _parquet(path: Path) -> Iterator[Opened]:
             ),
         )
     else:
+        for name in values:
+            kind = table.schema.field(name).type
+            if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind)):
+                raise UserError(
+                    f"the column {name!r} holds no numbers.",
+                    where=str(path),
+                    expected="track_id, and a column of lists or columns of numbers",
+                )
         yield _by_rows(track_ids, np.column_stack([table[name].to_numpy() for name in values]))
 
 

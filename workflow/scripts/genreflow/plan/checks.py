@@ -118,20 +118,19 @@ def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
     place
         From a path of keys to words for where it stands.
     """
+    probes = [PROBE + name for name in config.probes]
     for index, experiment in enumerate(config.experiments):
         where = place("experiments", index)
         if experiment.dataset not in config.datasets:
             found = f"dataset `{experiment.dataset}` is not among the datasets."
             yield not_one_of(found, experiment.dataset, config.datasets, where=where)
             continue
-        probes = [PROBE + name for name in config.probes]
         for number, system in enumerate(experiment.systems):
             if is_probe(system) and system not in probes:
-                name = system.removeprefix(PROBE) or "mert"
                 yield not_one_of(
-                    f"`{system}` is no probe of the configuration.",
+                    f"`experiments.{index}.systems.{number}` is {system!r}.",
                     system,
-                    probes or [f"{PROBE}{name} after `probes: {{{name}: {{vectors: {name}.h5}}}}`"],
+                    probes or [f"{PROBE}NAME for each NAME in `probes`"],
                     where=place("experiments", index, "systems", number),
                 )
         dataset = config.datasets[experiment.dataset]
