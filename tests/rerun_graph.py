@@ -19,6 +19,7 @@ from genreflow.systems import (
     MIXED,
     MIXTURE_SYSTEMS,
     SMALL_NETWORKS,
+    STATISTICS_SYSTEMS,
     SYSTEMS,
     required_networks,
 )
@@ -39,6 +40,9 @@ INPUTS: Final[dict[str, tuple[str, ...]]] = {
 TRAINED_DNNS: Final = _steps("train_dnn", SMALL_NETWORKS)
 TRAINED_EXPERTS: Final = _steps("train_expert", EXPERTS)
 MIXERS: Final = _steps("train_mixer", ("moec", "moer"))
+#: A probe of somebody's embeddings: any other would do.
+PROBE: Final = "probe:mert"
+EVERY_SYSTEM: Final = (*SYSTEMS, PROBE)
 PREDICTIONS: Final = _steps("predict_expert", MIXED)
 
 #: Every step in data-flow order, with the steps whose results it reads.
@@ -92,9 +96,21 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "evaluate_mixture MoEB": ("make_partition", *PREDICTIONS),
     "evaluate_mixture MoEC": ("make_partition", *PREDICTIONS, "train_mixer moec"),
     "evaluate_mixture MoER": ("make_partition", *PREDICTIONS, "train_mixer moer"),
+    "compute_statistics stats": ("compute_mel original",),
+    "collect_embeddings": ("write_manifest", "collect_quarantine"),
+    **{
+        f"evaluate_vectors {s}": ("write_manifest", "make_partition", "allow_training", vectors)
+        for s, vectors in (
+            *((s, f"compute_statistics {s}") for s in STATISTICS_SYSTEMS),
+            (PROBE, "collect_embeddings"),
+        )
+    },
     **{f"collect_predictions {s}": (f"evaluate_forest {s}",) for s in JEONG_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_expert {s}",) for s in EXPERT_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_mixture {s}",) for s in MIXTURE_SYSTEMS},
+    **{
+        f"collect_predictions {s}": (f"evaluate_vectors {s}",) for s in (*STATISTICS_SYSTEMS, PROBE)
+    },
     "compute_fingerprint": ("compute_stft",),
     "find_duplicates": ("compute_fingerprint",),
     "audit_partition": ("make_partition", "find_duplicates"),
@@ -102,12 +118,12 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "make_tables": (
         "collect_quarantine",
         "check_quarantine",
-        *_steps("collect_predictions", SYSTEMS),
+        *_steps("collect_predictions", EVERY_SYSTEM),
         "audit_partition",
         "audit_models",
     ),
     "plot_accuracy": ("make_tables",),
-    **dict.fromkeys(_steps("plot_figure_of_merit", SYSTEMS), ("make_tables",)),
+    **dict.fromkeys(_steps("plot_figure_of_merit", EVERY_SYSTEM), ("make_tables",)),
     "plot_learning_curves": (*TRAINED_DNNS, *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", SMALL_NETWORKS)),
     "write_report": ("make_tables", "plot_learning_curves", "plot_tsne"),

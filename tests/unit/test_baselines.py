@@ -18,6 +18,7 @@ from genreflow.baselines.learning import (
     learn,
 )
 from genreflow.baselines.statistics import clip_statistics
+from genreflow.baselines.svm import svm_from_tensors, svm_tensors
 from genreflow.errors import UserError
 from genreflow.files.assignments import Assignment
 from genreflow.files.clips import Clip
@@ -150,6 +151,21 @@ def test_a_class_that_is_not_learned_has_no_probability() -> None:
     probabilities = found.probabilities(vectors, classes=4)
     np.testing.assert_array_equal(probabilities[:, 1], 0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_svm_runs_as_plain_arrays(classes: int) -> None:
+    vectors, labels, groups = clouds(classes=classes)
+    # A class in between has no clips to learn from.
+    found = learn("svm", vectors, labels + (labels > 0), groups, seed=0, threads=1)
+    svm = svm_from_tensors(svm_tensors(found))
+    for vector in clouds(classes=classes, seed=1)[0]:
+        np.testing.assert_allclose(
+            svm.probabilities(vector, classes=classes + 1),
+            found.probabilities(vector[None], classes=classes + 1)[0],
+            rtol=1e-9,
+            atol=1e-15,
+        )
 
 
 def test_temperature_has_the_least_cross_entropy() -> None:

@@ -20,6 +20,7 @@ def main(job: Job) -> None:
             job.path("vectors"),
             rows,
             without=features.quarantined,
+            parameters=features.parameters,
             values="mean and deviation of each mel band, and of its first differences",
         )
     log.info("%d clips", len(rows))

@@ -11,7 +11,7 @@ from genreflow import __version__
 from genreflow.files.assignments import Assignment
 from genreflow.partitions.names import ALL
 from genreflow.results.evaluation import accuracy
-from genreflow.systems import JEONG_SYSTEMS
+from genreflow.systems import JEONG_SYSTEMS, STATISTICS_SYSTEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def model_card(
 # {system} on {dataset}
 
 A classifier of music into {len(labels)} classes: {", ".join(labels)}.
-It is the system {system} of {JEONG if system in JEONG_SYSTEMS else YI}, as genreflow {__version__}
+It is {_origin(system)}, as genreflow {__version__}
 implements it.
 
 ## What it was trained on
@@ -109,6 +109,16 @@ Their ids are in `classifier.json`.
 
 {LICENCES.get(source.partition("_")[0], UNKNOWN)}
 """
+
+
+def _origin(system: str) -> str:
+    """Return what a system is, and which paper has it."""
+    if system in STATISTICS_SYSTEMS:
+        return (
+            f"the system {system}, which is in no paper: mean and deviation of each band of "
+            f"`{STATISTICS_SYSTEMS[system]}` and\nof its differences along time, and an SVM"
+        )
+    return f"the system {system} of {JEONG if system in JEONG_SYSTEMS else YI}"
 
 
 def _accuracies(evaluations: Sequence[Evaluation], *, final: bool) -> str:

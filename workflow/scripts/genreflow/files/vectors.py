@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,7 @@ def write_vectors(
     *,
     without: Iterable[str],
     values: str,
+    parameters: Mapping[str, Any] | None = None,
 ) -> None:
     """Write vectors in the order of their track ids.
 
@@ -46,6 +49,8 @@ def write_vectors(
         The clips that have none.
     values
         What a vector holds, in words.
+    parameters
+        What shaped the feature that they were made from, a map a section.
     """
     track_ids = sorted(rows)
     write_arrays(
@@ -55,7 +60,8 @@ def write_vectors(
             "data": np.stack([rows[track_id] for track_id in track_ids]),
             "quarantined": np.array(sorted(without), dtype=object),
         },
-        axes=f"clip, value ({values})",
+        values=values,
+        parameters=json.dumps(parameters or {}, sort_keys=True),
     )
 
 
