@@ -706,6 +706,8 @@ def test_a_folder_of_embeddings_is_seen_through(home: Path, tmp_path: Path) -> N
     shutil.copytree(home / "clap", folder)
     config = configuration(home) | {"probes": {"mert": {"vectors": str(folder)}}}
     run = pretend(tmp_path / "run", config)
+    (folder / "notes.txt").touch()
+    assert real(plan(run.folder, config, *TARGETS)) == set()
     # A file that is written over leaves the time of its folder.
     before = folder.stat().st_mtime_ns
     (folder / "t00.npy").write_bytes(b"others")

@@ -99,7 +99,10 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
     paper = paper_of(result.system)
     own = "in neither paper" if paper == NEITHER else ""
     pretrained = PRETRAINED_NOTE if is_probe(result.system) else ""
-    notes = (known.get("source", ""), own, pretrained, swapped, result.leak, result.shortfall, result.doubt, same)
+    notes = (
+        known.get("source", ""), swapped, result.leak, result.shortfall, result.doubt, same, own,
+        pretrained,
+    )  # fmt: skip
     base = {
         "paper": paper,
         "table": known.get("table", OWN),
