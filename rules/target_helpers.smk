@@ -36,7 +36,7 @@ def name_the_target_meant(record):
         named = {each.name for each in workflow.rules if not each.output}
         shown = [*sorted(named), "a file under results/"]
         error = not_one_of(found, missing[1], names, where="the command line", shown=shown)
-        if re.search(f"/classifiers/(.*/)?{PROBE}", missing[1]):
+        if re.search(f"classifiers/(.*/)?{PROBE}", missing[1]):
             error = UserError(
                 found,
                 where="the command line",

@@ -113,8 +113,7 @@ def learn(
     grid: dict[str, Sequence[float]]
     if learner == "svm":
         unit = 1 / vectors.shape[1]
-        # Of equal votes the decision values decide, so that they are what the label is of.
-        model = make_pipeline(StandardScaler(), SVC(C=1.0, gamma=unit, break_ties=True))
+        model = make_pipeline(StandardScaler(), SVC(C=1.0, gamma=unit))
         grid = {"svc__C": PENALTIES, "svc__gamma": [width * unit for width in WIDTHS]}
     else:
         model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=5000))
