@@ -108,6 +108,7 @@ rule audit_models:
                     (system, networks_of(system, mixed(w)))
                     for system in STUDIED.get((w.dataset, w.partition), [])
                 ],
+                "probes": [s for s in STUDIED.get((w.dataset, w.partition), []) if is_probe(s)],
             },
         ),
     shell:

@@ -19,8 +19,10 @@ def of_training(pattern):
 
 
 def classifier_models(wildcards):
-    """Return the models of a classifier's networks."""
+    """Return the models of a classifier's networks, or what learned without any."""
     fold = trained_on(wildcards)
+    if wildcards.system in STATISTICS_SYSTEMS:
+        return [with_wildcards(fold_file("svms", "{system}.safetensors"), wildcards, **fold)]
     if wildcards.system in JEONG_SYSTEMS and fold["partition"] != ALL:
         fold["partition"] = networks_partition(wildcards)
     return [

@@ -36,6 +36,37 @@ rule grow_forest:
         command("grow_forest", "input.partition input.segments output.forest threads")
 
 
+rule fit_statistics:
+    """Learn from the statistics of a fold again, and keep it."""
+    input:
+        partition=made(partition_file()),
+        usable=made("results/{dataset}/usable.csv"),
+        manifest=made("results/{dataset}/manifest.csv"),
+        vectors=made("results/{dataset}/vectors/{system}.h5"),
+    output:
+        model=fold_file("svms", "{system}.safetensors"),
+    log:
+        of_job("logs", "fit_statistics", FOLD_OF_SYSTEM),
+    benchmark:
+        of_job("benchmarks", "fit_statistics", FOLD_OF_SYSTEM)
+    wildcard_constraints:
+        system="|".join(STATISTICS_SYSTEMS),
+    conda:
+        "../envs/evaluation.yaml"
+    threads: training_threads
+    resources:
+        **growing(mem_mb=4000, runtime=240),
+    params:
+        config=depends(
+            "fit_statistics", wildcards=("fold", "seed"), planned=lambda w: {"learner": "svm"}
+        ),
+    shell:
+        command(
+            "fit_statistics",
+            "input.partition input.usable input.manifest input.vectors output.model threads",
+        )
+
+
 rule write_model_card:
     """Write the model card of a classifier."""
     input:

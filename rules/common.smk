@@ -28,9 +28,12 @@ from genreflow.systems import (
     JEONG_SYSTEMS,
     MIXER_FEATURE,
     MIXTURE_SYSTEMS,
+    PROBE,
     PUBLISHED_JEONG,
     SMALL_NETWORKS,
+    STATISTICS_SYSTEMS,
     SYSTEMS,
+    is_probe,
     required_networks,
 )
 

@@ -20,7 +20,7 @@ rule plot_figure_of_merit:
         of_job("benchmarks", "plot_figure_of_merit", "{dataset}/{partition}/{system}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
-        system="|".join(map(re.escape, SYSTEMS)),
+        system="|".join(map(re.escape, [*SYSTEMS, *PROBE_SYSTEMS])),
     conda:
         "../envs/evaluation.yaml"
     threads: 1
@@ -168,7 +168,9 @@ rule write_report:
         ],
         accuracy=each_partition("results/figures/accuracy/{dataset}_{partition}.png"),
         matrices=each_system("results/figures/figure_of_merit/{dataset}_{partition}_{system}.png"),
-        curves=each_partition("results/figures/learning_curves/{dataset}_{partition}.png"),
+        curves=[
+            f"results/figures/learning_curves/{dataset}_{part}.png" for dataset, part in TRAINED
+        ],
         tsne=[f"results/figures/tsne/{dataset}_{part}.png" for dataset, part in MAPPED],
         studies=STUDIES,
         study_figures=[f"results/figures/studies/{study}.png" for study in VARIATIONS],

@@ -20,6 +20,8 @@ MAPPED = [key for key, systems in SYSTEMS_OF.items() if set(systems) & set(PUBLI
 WEIGHTED = [
     key for key, systems in SYSTEMS_OF.items() if any(MIXTURE_SYSTEMS.get(s) for s in systems)
 ]
+#: Dataset and partition of every figure of learning curves: of those that train a network.
+TRAINED = [key for key, systems in SYSTEMS_OF.items() if required_networks(systems)]
 # The names of figures join dataset and partition by an underscore, which both may hold.
 FIGURE_PARTITIONS = "|".join(re.escape(partition) for _, partition in SYSTEMS_OF) or "none"
 
@@ -169,6 +171,7 @@ def reported(wildcards):
                 "partition": partition,
                 "seeds": SETTINGS[dataset].seeds,
                 "systems": systems,
+                "curves": (dataset, partition) in TRAINED,
                 "tsne": (dataset, partition) in MAPPED,
                 "experts": (dataset, partition) in WEIGHTED,
             }

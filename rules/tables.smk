@@ -42,7 +42,7 @@ rule make_figure_of_merit:
         of_job("benchmarks", "make_figure_of_merit", "{dataset}/{partition}/{system}")
     wildcard_constraints:
         partition=FIGURE_PARTITIONS,
-        system="|".join(map(re.escape, SYSTEMS)),
+        system="|".join(map(re.escape, [*SYSTEMS, *PROBE_SYSTEMS])),
     localrule: True
     conda:
         "../envs/evaluation.yaml"

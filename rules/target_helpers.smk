@@ -9,7 +9,8 @@ def known_targets():
     """Return names that one may ask for: of rules, and of files up to dataset and system."""
     values = {
         "dataset": CONFIG.datasets,
-        "system": SYSTEMS,
+        "system": [*SYSTEMS, *PROBE_SYSTEMS],
+        "probe": PROBES,
         "partition": {partition for _, partition in SYSTEMS_OF},
     }
     names = {each.name for each in workflow.rules if not each.has_wildcards()}
@@ -35,6 +36,12 @@ def name_the_target_meant(record):
         named = {each.name for each in workflow.rules if not each.output}
         shown = [*sorted(named), "a file under results/"]
         error = not_one_of(found, missing[1], names, where="the command line", shown=shown)
+        if re.search(f"classifiers/(.*/)?{PROBE}", missing[1]):
+            error = UserError(
+                found,
+                where="the command line",
+                hint="a probe knows the clips of its embeddings alone; `stats` makes a classifier.",
+            )
         record.msg = f"Error: {error}"
     return True
 

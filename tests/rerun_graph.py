@@ -20,6 +20,7 @@ from genreflow.systems import (
     MIXTURE_SYSTEMS,
     PUBLISHED_JEONG,
     SMALL_NETWORKS,
+    STATISTICS_SYSTEMS,
     SYSTEMS,
     required_networks,
 )
@@ -51,6 +52,9 @@ CHAINS: Final = {
 NORMALISED: Final = tuple(name for name, network in SMALL_NETWORKS.items() if network.moments)
 TRAINED_EXPERTS: Final = _steps("train_expert", EXPERTS)
 MIXERS: Final = _steps("train_mixer", ("moec", "moer"))
+#: A probe of somebody's embeddings: any other would do.
+PROBE: Final = "probe:mert"
+EVERY_SYSTEM: Final = (*SYSTEMS, PROBE)
 PREDICTIONS: Final = _steps("predict_expert", MIXED)
 
 #: Every step in data-flow order, with the steps whose results it reads.
@@ -108,28 +112,41 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "evaluate_mixture MoEB": ("make_partition", *PREDICTIONS),
     "evaluate_mixture MoEC": ("make_partition", *PREDICTIONS, "train_mixer moec"),
     "evaluate_mixture MoER": ("make_partition", *PREDICTIONS, "train_mixer moer"),
+    "compute_statistics stats": ("compute_mel original",),
+    "collect_embeddings": ("write_manifest", "collect_quarantine"),
+    **{
+        f"evaluate_vectors {s}": ("write_manifest", "make_partition", "allow_training", vectors)
+        for s, vectors in (
+            *((s, f"compute_statistics {s}") for s in STATISTICS_SYSTEMS),
+            (PROBE, "collect_embeddings"),
+        )
+    },
     **{f"collect_predictions {s}": (f"evaluate_forest {s}",) for s in JEONG_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_expert {s}",) for s in EXPERT_SYSTEMS},
     **{f"collect_predictions {s}": (f"evaluate_mixture {s}",) for s in MIXTURE_SYSTEMS},
+    **{
+        f"collect_predictions {s}": (f"evaluate_vectors {s}",) for s in (*STATISTICS_SYSTEMS, PROBE)
+    },
     "compare_experts": _steps("collect_predictions", (*EXPERT_SYSTEMS, "MoEC", "MoER")),
     "compute_fingerprint": ("compute_stft",),
     "find_duplicates": ("compute_fingerprint",),
     "audit_partition": ("make_partition", "find_duplicates"),
     "audit_models": ("make_partition", *TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     **{
-        f"make_figure_of_merit {s}": ("make_partition", f"collect_predictions {s}") for s in SYSTEMS
+        f"make_figure_of_merit {s}": ("make_partition", f"collect_predictions {s}")
+        for s in EVERY_SYSTEM
     },
     "make_tables": (
         "collect_quarantine",
         "check_quarantine",
-        *_steps("collect_predictions", SYSTEMS),
-        *_steps("make_figure_of_merit", SYSTEMS),
+        *_steps("collect_predictions", EVERY_SYSTEM),
+        *_steps("make_figure_of_merit", EVERY_SYSTEM),
         "compare_experts",
         "audit_partition",
         "audit_models",
     ),
     "plot_accuracy": ("make_tables",),
-    **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in SYSTEMS},
+    **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in EVERY_SYSTEM},
     "plot_experts_by_genre": ("compare_experts",),
     "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),

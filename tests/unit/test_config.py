@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -462,3 +463,46 @@ def test_two_studies_of_a_name() -> None:
     studies = [A_STUDY, A_STUDY]
     message = refusal({"datasets": {"mine": MINE}, "experiments": [], "studies": studies})
     assert "two studies are called `points`" in message
+
+
+PROBED = {"probes": {"mert": {"vectors": "mert.h5"}, "clap": {"vectors": "~/clap"}}}
+
+
+def test_probes_are_systems_by_their_names() -> None:
+    config = load(DEFAULTS, with_experiment(systems=["stats", "probe:mert", "probe:clap"]) | PROBED)
+    assert config.experiments[0].systems == ["stats", "probe:mert", "probe:clap"]
+    assert config.probes["clap"].vectors == os.path.expanduser("~/clap")
+
+
+@pytest.mark.parametrize(
+    ("system", "probes", "expected"),
+    [
+        ("probe:mrt", PROBED, "did you mean `probe:mert`?"),
+        ("prob:mert", PROBED, "did you mean `probe:NAME`?"),
+        ("probe:mert", {}, "probe:NAME for each NAME in `probes`"),
+        ("stat", {}, "did you mean `stats`?"),
+    ],
+)
+def test_a_probe_that_is_not_there_is_named(
+    system: str, probes: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        load(DEFAULTS, with_experiment(systems=["SF", system]) | probes)
+    message = str(error.value)
+    assert f"`experiments.0.systems.1` is '{system}'" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("probes", "expected"),
+    [
+        ({"mert": {"vector": "a.h5"}}, "did you mean `vectors`?"),
+        ({"mert": {}}, "`probes.mert.vectors` is missing"),
+        ({"mert:v1": {"vectors": "a.h5"}}, "mert:v1"),
+        ({"mert": {"vectors": ""}}, "`probes.mert.vectors` is ''"),
+    ],
+)
+def test_mistakes_in_probes_are_named(probes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError) as error:
+        load(DEFAULTS, {"probes": probes})
+    assert expected in str(error.value)

@@ -9,6 +9,7 @@ from genreflow.systems import (
     SMALL_NETWORKS,
     SYSTEMS,
     features_of,
+    in_order,
     networks_of,
     required_networks,
 )
@@ -29,6 +30,8 @@ EXPERTS = ["original", "harmonic", "percussive", "modulation"]
         ("MoER", [*EXPERTS, "moer"]),
         ("joint", ["joint"]),
         ("series", ["sf", "series"]),
+        ("stats", []),
+        ("probe:mert", []),
     ],
 )
 def test_networks_behind_a_system(system: str, networks: list[str]) -> None:
@@ -39,9 +42,9 @@ def test_networks_behind_a_system(system: str, networks: list[str]) -> None:
 def test_every_system_has_its_networks() -> None:
     assert SYSTEMS == (
         "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
-        "MoEB", "MoEC", "MoER", "joint", "series",
+        "MoEB", "MoEC", "MoER", "joint", "series", "stats",
     )  # fmt: skip
-    assert all(networks_of(system) for system in SYSTEMS)
+    assert all(networks_of(system) for system in SYSTEMS if system != "stats")
     known = ["sf", "tf", "series", "joint", *EXPERTS, "mfcc", "moec", "moer"]
     assert required_networks(SYSTEMS) == known
 
@@ -65,6 +68,16 @@ def test_experts_are_mixed_in_the_order_that_is_asked_for_and_trained_in_the_pap
     assert networks_of("MoEC", ("mfcc", "original")) == ("mfcc", "original", "moec")
     assert required_networks(["MoEC"], ("mfcc", "original")) == ["original", "mfcc", "moec"]
     assert list(MIXED) == EXPERTS
+
+
+def test_statistics_read_a_feature_without_a_network() -> None:
+    assert features_of("stats") == ["mel_original"]
+    assert features_of("probe:mert") == []
+
+
+def test_tables_have_the_registry_s_order_and_probes_at_the_end() -> None:
+    systems = ["probe:b", "stats", "MoER", "probe:a", "SF"]
+    assert in_order(systems) == ["SF", "MoER", "stats", "probe:b", "probe:a"]
 
 
 def test_unknown_system_has_no_networks() -> None:

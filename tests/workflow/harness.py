@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SNAKEFILE = REPOSITORY / "Snakefile"
 ALL_SYSTEMS = [
     "SF", "TF", "SF+TF", "original", "harmonic", "percussive", "modulation", "MFCC",
-    "MoEB", "MoEC", "MoER", "joint", "series",
+    "MoEB", "MoEC", "MoER", "joint", "series", "stats",
 ]  # fmt: skip
 #: Short clips, few units and steps: the real rules in about a minute.
 SMALL = {

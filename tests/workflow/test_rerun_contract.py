@@ -158,6 +158,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (folder / "fma_small" / "000" / "000002.mp3", folder / "metadata" / "tracks.csv"):
         path.parent.mkdir(parents=True)
         path.touch()
+    (folder / "mert.npz").touch()
+    (folder / "clap").mkdir()
+    (folder / "clap" / "t00.npy").touch()
     return folder
 
 
@@ -178,13 +181,14 @@ def configuration(home: Path) -> Config:
     """Return a configuration with every rule and every form of partition."""
     own = {"source": "manifest", "manifest": str(home / "music" / "manifest.csv"), "shards": 2}
     return music_configuration() | {
+        "probes": {"mert": {"vectors": str(home / "mert.npz")}},
         "cepstral_modulation": {"window_frames": 120, "shift_frames": 60},
         "datasets": {
             "music": own,
             "demo": {"source": "synthetic", "seeds": [0], "artists": 4, "seconds": 6, "shards": 1},
         },
         "experiments": [
-            experiment("music", "split", *ALL_SYSTEMS),
+            experiment("music", "split", *ALL_SYSTEMS, "probe:mert"),
             experiment("music", "split_swapped", "SF", "MFCC"),
             experiment("music", "random", "SF", "original"),
             experiment("music", "cv10", "TF"),
@@ -665,6 +669,8 @@ DEMO = {"source": "synthetic", "seeds": [1], "artists": 4, "seconds": 6}
         (EXPERIMENTS["systems"], in_random("TF", "MFCC")),
         (OTHERS["a system of Jeong 2016 is added"], in_random("SF", "original", "TF")),
         (OTHERS["a system of Yi 2019 is added"], in_random("SF", "original", "MoER")),
+        (OTHERS["a system of neither paper is added"], in_random("SF", "original", "stats")),
+        (OTHERS["a system of neither paper is added"], in_random("SF", "original", "probe:mert")),
         (OTHERS["a partition is added"], added(experiment("music", "cv10_swapped", "SF"))),
         (OTHERS["a dataset is added"], added(experiment("more", "split", "MFCC"), more=DEMO)),
         (OTHERS["a seed is added"], another_seed),
@@ -676,6 +682,49 @@ def test_an_experiment_reruns_nothing_of_the_others(
     config = copy.deepcopy(pretended.config)
     limits = change(config)
     pretended.check(rerun, config, **limits)
+
+
+def in_another_place(folder: Path) -> Config:
+    """Return a probe of the same embeddings elsewhere."""
+    path = folder / "elsewhere.npz"
+    path.touch()
+    return {"mert": {"vectors": str(path)}}
+
+
+def test_other_embeddings_rerun_what_learns_from_them(
+    home: Path, tmp_path: Path, pretended: Run
+) -> None:
+    config = pretended.config | {"probes": in_another_place(tmp_path)}
+    pretended.check(DATASETS["probes"], config)
+    # One that no experiment has.
+    unused = pretended.config["probes"] | {"clap": {"vectors": str(home / "clap")}}
+    assert {
+        job.rule for job in real(plan(pretended.folder, pretended.config | {"probes": unused}))
+    } == {"write_run_config"}
+
+
+def test_embeddings_that_are_made_again_rerun_what_learns_from_them(
+    home: Path, pretended: Run
+) -> None:
+    (home / "mert.npz").write_bytes(b"others")
+    try:
+        pretended.check(OTHERS["embeddings are made again"], pretended.config)
+    finally:
+        os.utime(home / "mert.npz", ns=(0, 0))
+
+
+def test_a_folder_of_embeddings_is_seen_through(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clap"
+    shutil.copytree(home / "clap", folder)
+    config = configuration(home) | {"probes": {"mert": {"vectors": str(folder)}}}
+    run = pretend(tmp_path / "run", config)
+    (folder / "notes.txt").touch()
+    assert real(plan(run.folder, config, *TARGETS)) == set()
+    # A file that is written over leaves the time of its folder.
+    before = folder.stat().st_mtime_ns
+    (folder / "t00.npy").write_bytes(b"others")
+    assert folder.stat().st_mtime_ns == before
+    run.check(OTHERS["embeddings are made again"], run.config)
 
 
 # Clips.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from genreflow.files.records import read_rows
 from genreflow.plan.loading import FIXED
 from harness import (
     ALL_SYSTEMS,
+    REPOSITORY,
     PlannedJob,
     music_configuration,
     plan,
@@ -107,6 +109,19 @@ def test_a_variation_has_what_would_run_again_after_its_change(folder: Path) -> 
         # Clips are rendered once, for the dataset that they are of.
         expected -= {*UNREAD, "synthesise_audio"}
         assert made[name] - {"list_shared"} == expected, (key, value)
+
+
+def test_rules_read_what_a_dataset_has_by_functions() -> None:
+    """A pattern alone would be the variant's own file, also where it is another dataset's."""
+    found = []
+    for path in sorted((REPOSITORY / "rules").glob("*.smk")):
+        for rule in re.split(r"^(?:use )?rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            inputs = re.search(r"^    input:\n((?: {8}.*\n)*)", rule, flags=re.M)
+            plain = r"=(?:partition_file|feature_file|fold_file|\"results/\{dataset\})"
+            if inputs and re.search(plain, inputs[1]):
+                found.append(rule.partition(":")[0])
+    # Its input has its dataset's name in it.
+    assert found == ["plot_experts_by_genre"]
 
 
 def test_no_recipe_is_made_twice(folder: Path, tmp_path: Path) -> None:

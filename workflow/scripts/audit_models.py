@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from genreflow.files.assignments import read_assignments
 from genreflow.files.models import read_model
 from genreflow.files.records import write_records
 from genreflow.jobs.job import Job, log
 from genreflow.results.doubts import summarise_trainings, training_of
 from genreflow.results.leaks import Finding, Summary, TrainedNetwork, audit_models, summarise
+
+#: What is said of systems without networks of their own.
+NO_NETWORK = "no network; learns from training and validation clips alone"
+NOT_KNOWN = "what made the embeddings may have been trained on any of the clips"
 
 
 def main(job: Job) -> None:
@@ -20,15 +26,15 @@ def main(job: Job) -> None:
         if description["architecture"]["network"] not in ("mlp", "joint"):
             trainings.append(training_of(name, tensors, description))
     findings = audit_models(assignments, models)
-    summaries = [
-        summarise(
-            "selection",
-            [finding for finding in findings if finding.other in networks],
-            assignments,
-            system=system,
-        )
-        for system, networks in job.planned["systems"]
-    ]
+    clips = len({assignment.track_id for assignment in assignments})
+    summaries = []
+    for system, networks in job.planned["systems"]:
+        own = [finding for finding in findings if finding.other in networks]
+        unknown = clips if system in job.planned["probes"] else 0
+        found = summarise("selection", own, assignments, system=system, unknown=unknown)
+        if not networks:
+            found = replace(found, detail=NOT_KNOWN if unknown else NO_NETWORK)
+        summaries.append(found)
     tested = sum(assignment.role == "test" for assignment in assignments)
     summaries += [
         summary

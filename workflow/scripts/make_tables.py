@@ -15,6 +15,7 @@ from genreflow.results.leaks import Summary, leak_note
 from genreflow.results.tables import (
     Evaluated,
     audit_table,
+    missing_note,
     read_published,
     read_table_two,
     table_one,
@@ -49,12 +50,14 @@ def main(job: Job) -> None:
         job.planned["experiments"], job.paths("predictions"), strict=True
     ):
         key = experiment["dataset"], experiment["partition"]
+        predictions = read_predictions(source)
+        missing = missing_note(predictions, lost[experiment["dataset"]])
         result = Evaluated(
             **experiment,
             labels=labels[key],
-            predictions=read_predictions(source),
+            predictions=predictions,
             leak=leak_note(s for s in audits[key] if s.system in ("", experiment["system"])),
-            shortfall=shortfalls[key],
+            shortfall="; ".join(filter(None, (shortfalls[key], missing))),
             doubt=doubt_note(s for s in audits[key] if s.system == experiment["system"]),
         )
         results.append(result)

@@ -21,7 +21,7 @@ def main(job: Job) -> None:
     )
     missing = int((predictions["predicted"] == "").sum()) // seeds
     if missing:
-        title += f", {missing} of them quarantined"
+        title += f", {missing} of them without a prediction"
     published = None
     if name := job.planned["published"]:
         known, published = read_figure_of_merit(job.path("published") / name)

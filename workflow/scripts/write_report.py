@@ -41,6 +41,8 @@ EXPERTS = (
     "over the seeds."
 )
 
+CURVES = "A line a fold and seed; the circle is the epoch whose weights were kept."
+
 
 def main(job: Job) -> None:
     """Gather the tables and figures of every experiment."""
@@ -55,23 +57,24 @@ def main(job: Job) -> None:
         datasets.append(
             DatasetSection(**dataset | {"settings": settings}, statuses=statuses, quarantined=lost)
         )
-    matrices, maps = iter(job.paths("matrices")), iter(job.paths("tsne"))
+    matrices, curves, maps = (iter(job.paths(name)) for name in ("matrices", "curves", "tsne"))
     weighted = iter(job.paths("experts"))
     experiments = []
-    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy", "curves"))
-    for experiment, partition, predictions, accuracy, curves in zip(
+    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy"))
+    for experiment, partition, predictions, accuracy in zip(
         job.planned["experiments"], *files, strict=True
     ):
         dataset, name = experiment["dataset"], experiment["partition"]
         where = f"{dataset}, {name}"
+        pictures = {
+            "curves": _curves(next(curves), where) if experiment["curves"] else None,
+            "tsne": _tsne(next(maps), where) if experiment["tsne"] else None,
+            "experts": _experts(next(weighted), where) if experiment["experts"] else None,
+        }
         assignments = read_assignments(partition)
         experiments.append(
             ExperimentSection(
-                **experiment
-                | {
-                    "tsne": _tsne(next(maps), where) if experiment["tsne"] else None,
-                    "experts": _experts(next(weighted), where) if experiment["experts"] else None,
-                },
+                **experiment | pictures,
                 folds=len({clip.fold for clip in assignments}),
                 roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
                 majority=majority_share(list(read_predictions(predictions)["true"])),
@@ -92,11 +95,6 @@ def main(job: Job) -> None:
                     Image(next(matrices), f"Figure-of-merit matrix of {system} on {where}.")
                     for system in experiment["systems"]
                 ],
-                curves=Image(
-                    curves,
-                    f"Training and validation loss by epoch of every network of {where}.",
-                    "A line a fold and seed; the circle is the epoch whose weights were kept.",
-                ),
             )
         )
     studies = [
@@ -110,6 +108,12 @@ def main(job: Job) -> None:
     html = render_report(datasets, experiments, studies, versions=package_versions(__version__))
     write_whole(job.path("report"), html.encode())
     log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
+
+
+def _curves(path: Path, where: str) -> Image:
+    return Image(
+        path, f"Training and validation loss by epoch of every network of {where}.", CURVES
+    )
 
 
 def _tsne(path: Path, where: str) -> Image:

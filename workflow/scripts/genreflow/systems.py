@@ -1,8 +1,8 @@
-"""The systems of the two papers, what a paper names as future work, and all their networks."""
+"""The systems: of the two papers, what these leave for later, and of neither; their networks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -73,11 +73,30 @@ JEONG_SYSTEMS = PUBLISHED_JEONG | FUTURE_JEONG
 EXPERT_SYSTEMS = {expert.system: expert.name for expert in EXPERTS.values()}
 #: System -> the mixer that weights the experts; none where all count the same.
 MIXTURE_SYSTEMS: dict[str, tuple[str, ...]] = {"MoEB": (), "MoEC": ("moec",), "MoER": ("moer",)}
-SYSTEMS = (*PUBLISHED_JEONG, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS, *FUTURE_JEONG)
+#: System of neither paper -> the feature of which a classifier gets a clip's statistics.
+STATISTICS_SYSTEMS = {"stats": "mel_original"}
+SYSTEMS = (
+    *PUBLISHED_JEONG, *EXPERT_SYSTEMS, *MIXTURE_SYSTEMS, *FUTURE_JEONG, *STATISTICS_SYSTEMS,
+)  # fmt: skip
+#: What a probe's system has in front of the name that the configuration gives it.
+PROBE = "probe:"
 #: System -> what is said of it in tables, where no paper has figures of it.
-UNPUBLISHED = dict.fromkeys(FUTURE_JEONG, "not published: future work of Jeong 2016")
+UNPUBLISHED = {
+    **dict.fromkeys(FUTURE_JEONG, "not published: future work of Jeong 2016"),
+    **dict.fromkeys(STATISTICS_SYSTEMS, "in neither paper"),
+}
 #: Every network, in the papers' order.
 NETWORKS = (*SMALL_NETWORKS, *EXPERTS, "moec", "moer")
+
+
+def is_probe(system: str) -> bool:
+    """Return whether a system is a probe of somebody's embeddings, which no registry has."""
+    return system.startswith(PROBE)
+
+
+def in_order(systems: Iterable[str]) -> list[str]:
+    """Return systems in the order of the tables: the registry's, then probes as they come."""
+    return sorted(systems, key=lambda s: SYSTEMS.index(s) if s in SYSTEMS else len(SYSTEMS))
 
 
 def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
@@ -88,6 +107,8 @@ def networks_of(system: str, mixed: Sequence[str] = MIXED) -> tuple[str, ...]:
     mixed
         The experts that mixtures mix.
     """
+    if system in STATISTICS_SYSTEMS or is_probe(system):
+        return ()
     if system in JEONG_SYSTEMS:
         below = (SMALL_NETWORKS[network].below for network in JEONG_SYSTEMS[system])
         return (*filter(None, below), *JEONG_SYSTEMS[system])
@@ -104,7 +125,9 @@ def features_read(network: str) -> tuple[str, ...]:
 
 
 def features_of(system: str, mixed: Sequence[str] = MIXED) -> list[str]:
-    """Return the features that a system's networks read, each once."""
+    """Return the features that a system reads, each once."""
+    if system in STATISTICS_SYSTEMS:
+        return [STATISTICS_SYSTEMS[system]]
     read = (f for network in networks_of(system, mixed) for f in features_read(network))
     return list(dict.fromkeys(read))
 

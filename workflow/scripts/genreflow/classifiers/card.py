@@ -11,7 +11,7 @@ from genreflow import __version__
 from genreflow.files.assignments import Assignment
 from genreflow.partitions.names import ALL
 from genreflow.results.evaluation import accuracy
-from genreflow.systems import FUTURE_JEONG, JEONG_SYSTEMS
+from genreflow.systems import FUTURE_JEONG, JEONG_SYSTEMS, STATISTICS_SYSTEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,10 +112,15 @@ Their ids are in `classifier.json`.
 
 
 def _origin(system: str) -> str:
-    """Return what a system is, and which paper it is from."""
+    """Return what a system is, and which paper has it."""
     if system in FUTURE_JEONG:
         return (
             f"the system {system}, which no paper has published, after the future work of {JEONG}"
+        )
+    if system in STATISTICS_SYSTEMS:
+        return (
+            f"the system {system}, which is in no paper: mean and deviation of each band of "
+            f"`{STATISTICS_SYSTEMS[system]}` and\nof its differences along time, and an SVM"
         )
     return f"the system {system} of {JEONG if system in JEONG_SYSTEMS else YI}"
 

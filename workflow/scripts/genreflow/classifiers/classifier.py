@@ -15,7 +15,7 @@ from genreflow.classifiers.music import Music, prepared_clips
 from genreflow.classifiers.running import ClipResult, Features, Probabilities, System
 from genreflow.features.extraction import extract_clip
 from genreflow.files.predictions import PROBABILITY, WEIGHT
-from genreflow.systems import JEONG_SYSTEMS, features_of
+from genreflow.systems import JEONG_SYSTEMS, STATISTICS_SYSTEMS, features_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Classifier:
     Attributes
     ----------
     system
-        Its name, such as ``SF+TF``.
+        One of the registry, such as ``SF+TF``.
     labels
         The classes, in the order of the probabilities.
     features
@@ -103,6 +103,10 @@ class Classifier:
             from genreflow.classifiers.jeong2016 import Jeong
 
             self._system = Jeong(self.folder, self.description)
+        elif self.system in STATISTICS_SYSTEMS:
+            from genreflow.classifiers.statistics import Statistics
+
+            self._system = Statistics(self.folder, self.description)
         else:
             from genreflow.classifiers.yi2019 import Yi
 

@@ -35,7 +35,7 @@ class ClipResult:
 
 
 class System(Protocol):
-    """One of the systems, trained."""
+    """A system, trained."""
 
     @property
     def experts(self) -> Sequence[str]:

@@ -10,7 +10,7 @@ from genreflow.errors import UserError
 from genreflow.features.registry import clip_shape
 from genreflow.partitions.names import FAULT_FILTERED, OFFICIAL
 from genreflow.plan.schema import Config, Experiment, Settings, Variant
-from genreflow.systems import EXPERTS, required_networks
+from genreflow.systems import EXPERTS, PROBE, is_probe, required_networks
 
 #: What has a folder of its own among the results, or is called like theirs.
 RESERVED = ("benchmarks", "figures", "logs", "results", "tables")
@@ -150,9 +150,25 @@ def experiment_errors(config: Config, place: Place) -> Iterator[UserError]:
                 found = f"dataset `{experiment.dataset}` is not among the datasets."
                 yield not_one_of(found, experiment.dataset, config.datasets, where=where)
                 continue
+            yield from _probe_errors(config, experiment, block, index, place)
             yield from _list_errors(config, experiment, where)
             where = f"{where}, dataset `{experiment.dataset}`"
             yield from size_errors(config.settings(experiment.dataset), experiment, where)
+
+
+def _probe_errors(
+    config: Config, experiment: Experiment, block: str, index: int, place: Place
+) -> Iterator[UserError]:
+    """Yield the systems that are probes which the configuration does not have."""
+    probes = [PROBE + name for name in config.probes]
+    for number, system in enumerate(experiment.systems):
+        if is_probe(system) and system not in probes:
+            yield not_one_of(
+                f"`{block}.{index}.systems.{number}` is {system!r}.",
+                system,
+                probes or [f"{PROBE}NAME for each NAME in `probes`"],
+                where=place(block, index, "systems", number),
+            )
 
 
 def _list_errors(config: Config, experiment: Experiment, where: str) -> Iterator[UserError]:

@@ -48,16 +48,17 @@ datasets:
 #   partition: split | random | cv10 | fault_filtered (gtzan) | official (fma), each also with
 #     _swapped; `group_disjoint: true` on any
 #   systems: SF TF SF+TF (Jeong 2016), original harmonic percussive modulation MFCC MoEB MoEC MoER
-#     (Yi 2019), and what Jeong 2016 leaves for later: joint series
+#     (Yi 2019), joint series (what Jeong 2016 leaves for later), stats (statistics of the mel bands
+#     and an SVM, what all these have to beat), probe:NAME (embeddings of `probes`; docs/probes.md)
 experiments:
   - dataset: demo
     partition: split
     systems: [SF, TF, SF+TF, original, harmonic, percussive, modulation, MFCC, MoEB, MoEC, MoER,
-      joint, series]
+      joint, series, stats]
   - dataset: demo
     partition: random
     group_disjoint: true
-    systems: [SF, TF, SF+TF, joint, series]
+    systems: [SF, TF, SF+TF, joint, series, stats]
 """
 
 

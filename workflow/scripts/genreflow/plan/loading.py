@@ -29,6 +29,7 @@ from genreflow.plan.schema import (
     Classification,
     Config,
     Experiment,
+    Probe,
     Settings,
     Study,
     merge,
@@ -269,8 +270,13 @@ def _known_keys(model: type[Any], place: Sequence[str | int]) -> list[str]:
     elif block == "datasets":
         kind = KINDS[str(place[2])]
     else:
-        lists = {"experiments": Experiment, "studies": Study, "classify": Classification}
-        kind = lists.get(block) or model.model_fields[block].annotation
+        several = {
+            "experiments": Experiment,
+            "studies": Study,
+            "classify": Classification,
+            "probes": Probe,
+        }
+        kind = several.get(block) or model.model_fields[block].annotation
     return list(kind.model_fields)
 
 

@@ -8,32 +8,58 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticKnownError
 
 from genreflow import choices
 from genreflow.collections.shards import MOST_SHARDS
 from genreflow.features.registry import CACHES, DROPPABLE, clip_shape
 from genreflow.partitions.names import FOLDS, GROUP_DISJOINT, SWAPPED
-from genreflow.systems import EXPERTS, MIXED, SYSTEMS
+from genreflow.systems import EXPERTS, MIXED, PROBE, SYSTEMS, is_probe
 from genreflow.yi2019.pools import derive_pools
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+Name = Annotated[str, Field(pattern=f"^{NAME}$", max_length=64)]
 #: A path; ``~`` is the user's home.
 PathText = Annotated[str, Field(min_length=1), AfterValidator(os.path.expanduser)]
 PartitionName: TypeAlias = str
-SystemName: TypeAlias = str
 ExpertName: TypeAlias = str
 Droppable: TypeAlias = str
 CacheName: TypeAlias = str
 if not TYPE_CHECKING:
     PartitionName = Literal[(*FOLDS, *(name + SWAPPED for name in FOLDS))]
-    SystemName = Literal[SYSTEMS]
     ExpertName = Literal[tuple(EXPERTS)]
     Droppable = Literal[DROPPABLE]
     CacheName = Literal[CACHES]
+
+
+def _known_system(name: str) -> str:
+    """Return a system's name; which probes there are is seen to when all of them are known."""
+    if name not in SYSTEMS and not is_probe(name):
+        raise PydanticKnownError(
+            "literal_error", {"expected": ", ".join((*SYSTEMS, f"{PROBE}NAME"))}
+        )
+    return name
+
+
+SystemName = Annotated[
+    str,
+    AfterValidator(_known_system),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(SYSTEMS)}, {"pattern": f"^{PROBE}{NAME}$"}], "type": "string"}
+    ),
+]
 
 
 class Section(BaseModel):
@@ -393,13 +419,23 @@ if not TYPE_CHECKING:
     ]
 
 
+class Probe(Section):
+    """Anybody's embeddings of clips, which an experiment has as the system `probe:NAME`."""
+
+    vectors: PathText = Field(
+        description="HDF5, .npz, Parquet or a folder of .npy, by track id (docs/probes.md)."
+    )
+
+
 class Experiment(Section):
     """Systems to evaluate on a partition of a dataset."""
 
     dataset: Name
     partition: PartitionName
     group_disjoint: bool = Field(False, description="No group (artist) on two sides.")
-    systems: list[SystemName] = Field(min_length=1, description="Their names.")
+    systems: list[SystemName] = Field(
+        min_length=1, description="Systems of the papers, `stats`, and `probe:NAME` for a probe."
+    )
 
     @property
     def partition_id(self) -> str:
@@ -457,6 +493,11 @@ class Config(Settings):
         "says beforehand which jobs.",
     )
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
+    probes: dict[Name, Probe] = Field(
+        {},
+        description="Embeddings by name, such as `mert: {vectors: mert.npz}`: a logistic "
+        "regression of them is the system `probe:mert`.",
+    )
     experiments: list[Experiment] = Field([], description="What tables.csv reports.")
     studies: list[Study] = Field(
         [], description="What results/tables/studies.csv compares: settings side by side."

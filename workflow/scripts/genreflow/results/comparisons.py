@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genreflow.results.tables import Evaluated
-from genreflow.systems import SYSTEMS
+from genreflow.systems import in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,8 @@ def compare_systems(results: Sequence[Evaluated]) -> pd.DataFrame:
     for (dataset, partition), group in groupby(
         results, key=lambda result: (result.dataset, result.partition)
     ):
-        systems = sorted(group, key=lambda result: SYSTEMS.index(result.system))
+        own = {result.system: result for result in group}
+        systems = [own[system] for system in in_order(own)]
         for seed in systems[0].predictions["seed"].unique():
             family = list(_pairs(systems, seed))
             if family:

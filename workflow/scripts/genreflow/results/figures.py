@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from genreflow.errors import printable
 from genreflow.files.atomic import write_whole
 from genreflow.results.embedding import LEAST_SEGMENTS
-from genreflow.results.scores import MEAN, Difference, GenreScore, Score
+from genreflow.results.scores import MEAN, NEITHER, Difference, GenreScore, Score
 
 Array = npt.NDArray[np.floating]
 
@@ -296,7 +296,9 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
             right.append(f"{shown.accuracy:.1f}  ({shown.correct}/{shown.n})")
         if shown.published is not None:
             axes.plot(shown.published, y, **published, markersize=7, zorder=3)
-    axes.set_yticks(range(len(systems)), systems)
+    papers = {score.system: score.paper for score in scores}
+    names = [f"{s} *" if papers[s] == NEITHER else s for s in systems]
+    axes.set_yticks(range(len(systems)), names)
     axes.set(xlabel="accuracy (%)", xlim=(0, 100), ylim=(len(systems) - 0.4, -0.6))
     axes.grid(axis="x", color="#e5e5e5", zorder=-1)
     axes.set_axisbelow(True)
@@ -316,6 +318,8 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
         )  # fmt: skip
     if any(score.published is not None for score in scores):
         handles.append(Line2D([], [], **published, label="published"))
+    if NEITHER in papers.values():
+        handles.append(Line2D([], [], linestyle="", label="* in neither paper"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     figure.suptitle(title)
     return figure

@@ -54,7 +54,7 @@ class ExperimentSection:
     audit: Sequence[Mapping[str, str]]
     accuracy: Image
     matrices: Sequence[Image]
-    curves: Image
+    curves: Image | None = None
     tsne: Image | None = None
     experts: Image | None = None
     agreements: Sequence[GenreScore] = ()

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from genreflow.files.records import parse_records, read_rows
 
+#: The paper of a system that is in neither.
+NEITHER = "neither"
 #: Seed of the rows that are means over several seeds.
 MEAN = "mean"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,16 @@ from genreflow.partitions.names import SWAPPED
 from genreflow.results.doubts import one_class_note
 from genreflow.results.evaluation import accuracy, macro_f, tied_votes
 from genreflow.results.leaks import Summary
-from genreflow.systems import JEONG_SYSTEMS, SYSTEMS, UNPUBLISHED
+from genreflow.results.scores import NEITHER
+from genreflow.systems import (
+    EXPERT_SYSTEMS,
+    JEONG_SYSTEMS,
+    MIXTURE_SYSTEMS,
+    PUBLISHED_JEONG,
+    UNPUBLISHED,
+    in_order,
+    is_probe,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +35,7 @@ COLUMNS = (
 )  # fmt: skip
 #: Name of the table for experiments that neither paper has.
 OWN = "own"
-#: In the place of a paper, of a system that none has figures of.
-NO_PAPER = "unpublished"
+PRETRAINED_NOTE = "what made the embeddings may have been trained on the test clips"
 SWAPPED_NOTE = "swapped: tested on the validation part of the partition"
 
 
@@ -45,6 +53,24 @@ class Evaluated:
     leak: str = ""
     shortfall: str = ""
     doubt: str = ""
+
+
+def paper_of(system: str) -> str:
+    """Return the paper that has a system, or `NEITHER`."""
+    if system in PUBLISHED_JEONG:
+        return "Jeong 2016"
+    return "Yi 2019" if system in (*EXPERT_SYSTEMS, *MIXTURE_SYSTEMS) else NEITHER
+
+
+def missing_note(predictions: pd.DataFrame, quarantined: Container[str]) -> str:
+    """Return how many test clips have no embedding, in words; empty where none is missing.
+
+    Clips in quarantine have no prediction either, and are told apart by ``quarantined``.
+    """
+    left_out = predictions[predictions["predicted"] == ""]
+    clips = set(zip(left_out["fold"], left_out["track_id"], strict=True))
+    missing = sum(track_id not in quarantined for _, track_id in clips)
+    return f"no embedding of {missing} test clips, counted as wrong" if missing else ""
 
 
 def read_published(folder: Path) -> pd.DataFrame:
@@ -78,11 +104,15 @@ def tidy_rows(result: Evaluated, published: pd.DataFrame) -> list[dict[str, Any]
     known: Mapping[Any, Any] = match.iloc[0].to_dict() if len(match) else {}
     swapped = SWAPPED_NOTE if SWAPPED in result.partition else ""
     same = one_class_note(result.predictions)
-    unpublished = UNPUBLISHED.get(result.system, "")
-    found = (result.leak, result.shortfall, result.doubt, same)
-    notes = (known.get("source", ""), swapped, *found, unpublished)
+    paper = paper_of(result.system)
+    own = UNPUBLISHED.get(result.system, "in neither paper" if paper == NEITHER else "")
+    pretrained = PRETRAINED_NOTE if is_probe(result.system) else ""
+    notes = (
+        known.get("source", ""), swapped, result.leak, result.shortfall, result.doubt, same, own,
+        pretrained,
+    )  # fmt: skip
     base = {
-        "paper": NO_PAPER if unpublished else "Jeong 2016" if jeong else "Yi 2019",
+        "paper": paper,
         "table": known.get("table", OWN),
         "dataset": result.dataset,
         "partition": result.partition,
@@ -143,7 +173,7 @@ def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
         blocks |= {f"{name} {column}": block[column] for column in ("ci_low", "ci_high", "n")}
         if block["published"].notna().any():
             blocks[f"{name} published"] = block["published"]
-    order = [system for system in SYSTEMS if system in set(chosen["system"])]
+    order = in_order(chosen["system"].unique())
     return pd.DataFrame(blocks).reindex(order).rename_axis(index="system")
 
 

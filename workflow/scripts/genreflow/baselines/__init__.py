@@ -1,0 +1,1 @@
+"""Systems of neither paper, which learn from a vector a clip: statistics, and own embeddings."""
