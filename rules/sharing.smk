@@ -30,10 +30,17 @@ STAND_INS = (
 
 def shared(path):
     """Return a file of a dataset, or the one that an earlier dataset has in its place."""
-    results, dataset, name = path.split("/", 2)
+    dataset, name = parts_of(path)
     if not EARLIER.get(dataset):
         return path
-    return f"{results}/{owner(dataset, stand_in(name))}/{name}"
+    return f"results/{owner(dataset, stand_in(name))}/{name}"
+
+
+def parts_of(path):
+    """Return the dataset that a file is of and its name there; empty texts of any other file."""
+    folder, _, rest = path.partition("/")
+    dataset, _, name = rest.partition("/")
+    return (dataset, name) if folder == "results" and dataset in SETTINGS else ("", "")
 
 
 def stand_in(name):

@@ -90,8 +90,9 @@ def behind(dataset):
     found = {}
     while waiting:
         path = waiting.pop(0)
-        _, having, name = path.split("/", 2)
-        if having not in SETTINGS or (having, stand_in(name)) in found:
+        having, name = parts_of(path)
+        # Downloads are no dataset's.
+        if not having or (having, stand_in(name)) in found:
             continue
         maker, wildcards = maker_of(f"results/{having}/{stand_in(name)}")
         numbers = {
