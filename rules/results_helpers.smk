@@ -155,7 +155,7 @@ def reported(wildcards):
         "datasets": [
             {
                 "name": name,
-                "source": CONFIG.source(name).source,
+                "source": getattr(dataset, "source", f"like {CLIPS_OF[name]}"),
                 "clips": PLANNED[name].number,
                 "classes": len(PLANNED[name].labels),
                 # As many as one reads: a command has no room for thousands.
