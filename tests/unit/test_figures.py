@@ -16,14 +16,17 @@ from genreflow.results.figures import (
     draw_experts_by_genre,
     draw_figure_of_merit,
     draw_learning_curves,
+    draw_study,
     draw_tsne,
     save_figure,
 )
 from genreflow.results.scores import (
     MEAN,
+    Difference,
     GenreScore,
     Score,
     majority_share,
+    read_differences,
     read_figure_of_merit,
     read_scores,
 )
@@ -366,3 +369,41 @@ def test_figure_of_merit_is_read_by_place_whatever_the_labels(tmp_path: Path) ->
 
 def test_majority_share_is_that_of_the_largest_class() -> None:
     assert majority_share(["a", "b", "b", "c"]) == 50
+
+
+def study() -> Figure:
+    rows = [("SF", "rf.trees", 2.0), ("SF", "rf.decision", -9.0), ("TF", "rf.trees", 0.0)]
+    differences = [
+        Difference(system, key, "x", 50.0, None, 42, value, value - 5, value + 5, [1.0])
+        for system, key, value in rows
+    ]
+    return draw_study(differences, title="points")
+
+
+def test_a_study_has_a_panel_a_system_and_the_largest_gain_first() -> None:
+    panels = [axes for axes in study().axes if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in panels] == ["SF", "TF"]
+    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in panels]
+    assert names == [["rf.trees = x", "rf.decision = x"], ["rf.trees = x"]]
+    # Only the interval from -14 to -4 leaves out 0.
+    markers = [line for line in panels[0].lines if line.get_marker() == "o"]
+    assert [line.get_markerfacecolor() == "white" for line in markers] == [True, False]
+
+
+def test_differences_of_a_study_are_those_of_the_mean(tmp_path: Path) -> None:
+    path = tmp_path / "studies.csv"
+    columns = (
+        "study,system,varied,value,seed,accuracy,std,n,difference,difference_low,"
+        "difference_high,p_holm,note"
+    )
+    rows = [
+        "s,TF,,,0,40,,42,,,,,",
+        "s,TF,rf.trees,9,0,42,,42,2,-3,7,0.5,",
+        "s,TF,rf.trees,9,1,44,,42,4,-1,9,0.04,",
+        "s,TF,rf.trees,9,mean,43,1.4,42,3,0.5,5.5,,kept its first epoch",
+        "other,TF,rf.trees,9,0,42,,42,2,-3,7,1,",
+    ]
+    path.write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+    (found,) = read_differences(path, "s")
+    assert (found.difference, found.low, found.high, found.std) == (3, 0.5, 5.5, 1.4)
+    assert (found.p_holm, found.note) == ([0.5, 0.04], "kept its first epoch")

@@ -11,5 +11,5 @@ def main(job: Job) -> None:
     """Draw a panel a system, a row a variation."""
     study = job.wildcards["study"]
     differences = read_differences(job.path("studies"), study)
-    title = f"{study}: what each setting changes in the accuracy"
+    title = f"{study}: what each setting changes\nin the accuracy on {differences[0].n} test clips"
     save_figure(draw_study(differences, title=title), job.path("figure"))
