@@ -103,7 +103,16 @@ def experts_by_genre() -> Figure:
     return draw_experts_by_genre(genre_scores(), title="demo, split: experts by genre\nn = 20")
 
 
-DRAWN = [figure_of_merit, learning_curves, tsne, accuracies, experts_by_genre]
+def study() -> Figure:
+    rows = [("SF", "rf.trees", 2.0), ("SF", "rf.decision", -9.0), ("TF", "rf.trees", 0.0)]
+    differences = [
+        Difference(system, key, "x", 50.0, None, 42, value, value - 5, value + 5, [1.0])
+        for system, key, value in rows
+    ]
+    return draw_study(differences, title="points")
+
+
+DRAWN = [figure_of_merit, learning_curves, tsne, accuracies, experts_by_genre, study]
 
 
 @pytest.mark.parametrize("draw", DRAWN)
@@ -369,15 +378,6 @@ def test_figure_of_merit_is_read_by_place_whatever_the_labels(tmp_path: Path) ->
 
 def test_majority_share_is_that_of_the_largest_class() -> None:
     assert majority_share(["a", "b", "b", "c"]) == 50
-
-
-def study() -> Figure:
-    rows = [("SF", "rf.trees", 2.0), ("SF", "rf.decision", -9.0), ("TF", "rf.trees", 0.0)]
-    differences = [
-        Difference(system, key, "x", 50.0, None, 42, value, value - 5, value + 5, [1.0])
-        for system, key, value in rows
-    ]
-    return draw_study(differences, title="points")
 
 
 def test_a_study_has_a_panel_a_system_and_the_largest_gain_first() -> None:
