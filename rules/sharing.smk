@@ -28,6 +28,7 @@ STAND_INS = (
 )
 
 
+@remembered
 def shared(path):
     """Return a file of a dataset, or the one that an earlier dataset has in its place."""
     dataset, name = parts_of(path)

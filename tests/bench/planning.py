@@ -11,15 +11,15 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from genreflow.systems import SYSTEMS
 from measuring import REPOSITORY, Run, run
 from page import Bounded, Row, Section
 
-YI = ["original", "harmonic", "percussive", "modulation", "MFCC", "MoEB", "MoEC", "MoER"]
 #: All rules: the default target, every cache, the figures and the report.
 EVERYTHING = ("all", "features", "report")
 #: Runs Snakemake with a stand-in for the Python of its jobs.
@@ -42,6 +42,7 @@ class Collection:
     clips: int
     labels: int
     experiments: list[dict[str, Any]]
+    variants: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -59,33 +60,56 @@ class Collection:
                     split = ("valid", "test", *["train"] * 8)[i % 10]
                     label = f"label {i // 10 % self.labels:02d}"
                     writer.writerow([f"{i:06d}", path, label, f"artist {i // 10}", split])
+            variants = {
+                name: {"like": "collection", "settings": settings}
+                for name, settings in self.variants.items()
+            }
+            collection = {"source": "manifest", "manifest": "manifest.csv"}
             config = {
-                "datasets": {"collection": {"source": "manifest", "manifest": "manifest.csv"}},
-                "experiments": self.experiments,
+                "datasets": {"collection": collection, **variants},
+                "experiments": [
+                    {**experiment, "dataset": dataset}
+                    for dataset in ("collection", *variants)
+                    for experiment in self.experiments
+                ],
             }
             (folder / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
             yield folder
 
 
-def on_split(*systems: str) -> list[dict[str, Any]]:
-    """Return one experiment on the manifest's split."""
-    return [{"dataset": "collection", "partition": "split", "systems": list(systems)}]
+def shipped(name: str) -> list[dict[str, Any]]:
+    """Return the experiments of a shipped configuration, on a split in the place of own lists."""
+    text = (REPOSITORY / "config" / f"{name}.yaml").read_text(encoding="utf-8")
+    for own in ("fault_filtered", "official"):
+        text = text.replace(f"partition: {own}", "partition: split")
+    found: list[dict[str, Any]] = yaml.safe_load(text)["experiments"]
+    return found
 
 
-def papers_experiments() -> list[dict[str, Any]]:
-    """Return the experiments of config/gtzan.yaml, on a split in the place of GTZAN's own lists."""
-    text = (REPOSITORY / "config" / "gtzan.yaml").read_text(encoding="utf-8")
-    text = text.replace("fault_filtered", "split")
-    return [{**each, "dataset": "collection"} for each in yaml.safe_load(text)["experiments"]]
-
-
-GTZAN = Collection("GTZAN", 1000, 10, papers_experiments())
-FMA_SMALL = Collection("FMA-small", 8000, 8, on_split(*YI))
-FMA_FULL = Collection("FMA-full", 106574, 16, on_split("SF", "TF", "SF+TF", *YI))
+GTZAN = Collection("GTZAN", 1000, 10, shipped("gtzan"))
+FMA_SMALL = Collection("FMA-small", 8000, 8, shipped("fma_small"))
+FMA_FULL = Collection("FMA-full", 106574, 16, [{"partition": "split", "systems": list(SYSTEMS)}])
 COLLECTIONS = (GTZAN, FMA_SMALL, FMA_FULL)
+#: Ten values of each of three keys: of a feature, of trainings, and of forests.
+MANY = replace(
+    GTZAN,
+    name="GTZAN and 30 variants",
+    variants={
+        f"{section}{number}": {section: {key: first + number}}
+        for section, key, first in (
+            ("hpss", "power", 3),
+            ("dnn", "patience", 11),
+            ("rf", "trees", 9),
+        )
+        for number in range(10)
+    },
+)
+#: `random` and the fault-filtered lists.
+FEWER = replace(MANY, name="the same, two experiments", experiments=GTZAN.experiments[:2])
 EXPERIMENTS = (
-    "GTZAN: both papers' experiments, as in `config/gtzan.yaml`. FMA-small: Yi's eight systems on "
-    "one split. FMA-full: all eleven systems on one split."
+    "GTZAN: both papers' experiments, as in `config/gtzan.yaml`, and the same of it and 30 "
+    "variants, of all experiments or of `random` and the fault-filtered lists. FMA-small: as in "
+    "`config/fma_small.yaml`. FMA-full: all systems on one split."
 )
 
 
@@ -119,24 +143,31 @@ def plan_runs() -> list[Section]:
     """Measure dry runs, and count their jobs; FMA-full's feature stage has a bound."""
     times: list[Row] = []
     jobs: dict[str, dict[str, int]] = {}
-    for collection in COLLECTIONS:
+    #: By collection and target, the most seconds.
+    most = {("FMA-full", "features"): 60, (FEWER.name, "tables"): 10}
+    for collection in (*COLLECTIONS, MANY, FEWER):
+        wanted = {"tables": ("tables",)}
+        if collection in COLLECTIONS:
+            wanted = {"features": ("features",), "everything": EVERYTHING}
         with collection.folder() as folder:
-            for target, targets in (("features", ("features",)), ("everything", EVERYTHING)):
+            for target, targets in wanted.items():
                 dry = snakemake(folder, "-n", "--", *targets)
-                jobs[collection.name] = planned_jobs(dry.output)
-                bounded = (collection, target) == (FMA_FULL, "features")
+                planned = planned_jobs(dry.output)
+                limit = most.get((collection.name, target))
                 times.append(
                     {
                         "collection": collection.name,
                         "clips": collection.clips,
-                        "shards": jobs[collection.name]["write_shard"],
+                        "shards": planned["write_shard"],
                         "target": target,
-                        "jobs": jobs[collection.name]["total"],
-                        "time [s]": Bounded(dry.seconds, 60) if bounded else dry.seconds,
+                        "jobs": planned["total"],
+                        "time [s]": Bounded(dry.seconds, limit) if limit else dry.seconds,
                         "CPU time [s]": dry.cpu_seconds,
-                        "memory [MiB]": Bounded(dry.peak_mib, 1024) if bounded else dry.peak_mib,
+                        "memory [MiB]": Bounded(dry.peak_mib, 1024) if limit else dry.peak_mib,
                     }
                 )
+                if collection in COLLECTIONS:
+                    jobs[collection.name] = planned
     # The jobs are those of the last target, everything.
     rules = sorted({rule for planned in jobs.values() for rule in planned} - {"total"})
     counts: list[Row] = [

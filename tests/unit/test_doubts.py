@@ -139,6 +139,7 @@ def test_doubtful_trainings_are_stamped_on_their_system_s_rows_and_named_at_the_
     planned = {
         "models": [("sf", 0, 0), ("mfcc", 0, 0), ("original", 0, 0)],
         "systems": list(systems.items()),
+        "probes": [],
     }
     models = [str(path) for path in write_models(tmp_path)]
     audit_models.main(
@@ -169,10 +170,12 @@ def test_doubtful_trainings_are_stamped_on_their_system_s_rows_and_named_at_the_
         "model-audits": tmp_path / "m", "partitions": tmp_path / "p",
     }.items():  # fmt: skip
         words += [f"--{name}", str(value)]
-    for output in ("tables", "table-one", "table-two", "comparisons", "leak-audit"):
+    for output in (
+        "tables", "table-one", "table-two", "comparisons", "leak-audit", "experts-by-genre",
+    ):  # fmt: skip
         words += [f"--{output}", str(tmp_path / f"{output}.csv")]
     words += ["--predictions", *(str(tmp_path / system) for system in systems)]
-    words += ["--matrices", *(str(tmp_path / f"matrix {system}") for system in systems)]
+    words += ["--experts"]
     make_tables.main(Job(words))
     notes = pd.read_csv(tmp_path / "tables.csv", keep_default_na=False).groupby("system")["note"]
     assert notes.agg(set).to_dict() == {

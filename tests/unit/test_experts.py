@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from genreflow.files.predictions import PROBABILITY, WEIGHT, read_predictions, write_predictions
+from genreflow.files.tables import write_table
 from genreflow.results.experts import (
     COLUMNS,
     agree,
@@ -19,7 +20,6 @@ from genreflow.results.experts import (
     resample_cells,
 )
 from genreflow.results.scores import MEAN, read_genre_scores
-from genreflow.results.tables import write_table
 from scipy.stats import spearmanr
 from statsmodels.stats.proportion import proportion_confint
 

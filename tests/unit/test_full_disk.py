@@ -27,8 +27,8 @@ from genreflow.files.layouts import Layout
 from genreflow.files.models import write_model
 from genreflow.files.predictions import write_predictions
 from genreflow.files.store import FeatureWriter, write_arrays
+from genreflow.files.tables import write_table
 from genreflow.jobs.job import Job
-from genreflow.results.tables import write_table
 
 SCRIPTS = Path(genreflow.__file__).parents[1]
 RUN = "import sys; from genreflow.jobs.job import run; run(sys.argv[1], sys.argv[2:])"

@@ -16,6 +16,7 @@ from genreflow.files.predictions import (
     tabulate_predictions,
     write_predictions,
 )
+from genreflow.files.tables import write_table
 from genreflow.results.leaks import Summary
 from genreflow.results.summary import closing_words
 from genreflow.results.tables import (
@@ -28,7 +29,6 @@ from genreflow.results.tables import (
     table_two,
     tidy_rows,
     tidy_table,
-    write_table,
 )
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "published"

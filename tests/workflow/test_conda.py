@@ -70,10 +70,23 @@ def test_jobs_run_in_the_environment_of_their_class(conda: Path, tmp_path: Path)
             "music": {"source": "manifest", "manifest": "manifest.csv"},
             "demo": {"source": "synthetic", "seeds": [0], "artists": 4, "seconds": 6},
         },
-        "experiments": [{"dataset": "music", "partition": "split", "systems": ALL_SYSTEMS}],
+        "probes": {"mert": {"vectors": "mert.npz"}},
+        "experiments": [
+            {"dataset": "music", "partition": "split", "systems": [*ALL_SYSTEMS, "probe:mert"]}
+        ],
+        "studies": [
+            {
+                "name": "points",
+                "dataset": "music",
+                "partition": "split",
+                "systems": ["SF"],
+                "vary": {"rf.trees": [5]},
+            }
+        ],
         "classify": [{"dataset": "music", "classifier": "results/music/classifiers/SF"}],
     }
-    targets = ("all", "features", "report", "classified")
+    (tmp_path / "mert.npz").touch()
+    targets = ("all", "features", "report", "classified", "results/music/classifiers/stats")
     outcome = run_snakemake(tmp_path, config, "--sdm", "conda", "--", *targets)
     assert outcome.status == 0, outcome.output[-3000:]
 

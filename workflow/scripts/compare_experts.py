@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 from genreflow.files.predictions import read_predictions
+from genreflow.files.tables import write_table
 from genreflow.jobs.job import Job, log
 from genreflow.results.experts import COLUMNS, compare_experts
-from genreflow.results.tables import write_table
 from genreflow.seeds import derive_seed
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from genreflow.files.assignments import read_assignments
 from genreflow.files.predictions import read_predictions
+from genreflow.files.tables import write_table
 from genreflow.jobs.job import Job
 from genreflow.results.evaluation import figure_of_merit
-from genreflow.results.tables import write_table
 
 
 def main(job: Job) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 from genreflow.files.predictions import read_predictions
 from genreflow.files.records import read_records
 from genreflow.files.shared import Behind
+from genreflow.files.tables import write_table
 from genreflow.jobs.job import Job, log
 from genreflow.results.doubts import doubt_note, one_class_note
 from genreflow.results.leaks import Summary
@@ -18,7 +19,6 @@ from genreflow.results.studies import (
     described,
     total_cost,
 )
-from genreflow.results.tables import write_table
 
 
 def main(job: Job) -> None:

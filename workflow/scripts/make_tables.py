@@ -7,6 +7,7 @@ from genreflow.files.assignments import read_assignments, shortfall
 from genreflow.files.audio_report import read_quarantine
 from genreflow.files.predictions import read_predictions
 from genreflow.files.records import read_records, read_rows
+from genreflow.files.tables import write_table
 from genreflow.jobs.job import Job, log
 from genreflow.results.comparisons import compare_systems
 from genreflow.results.doubts import doubt_note
@@ -22,7 +23,6 @@ from genreflow.results.tables import (
     table_two,
     tidy_rows,
     tidy_table,
-    write_table,
 )
 
 

@@ -146,14 +146,6 @@ def tidy_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def write_table(
-    table: pd.DataFrame, path: Path, *, index: bool = False, float_format: str = "%.2f"
-) -> None:
-    """Write a table with two decimals, or in another format; the counts stay whole."""
-    text = table.to_csv(index=index, float_format=float_format, lineterminator="\n")
-    write_whole(path, text.encode())
-
-
 def table_one(tidy: pd.DataFrame) -> pd.DataFrame:
     """Return accuracies in the shape of Yi 2019, table I: a row a system, columns by experiment.
 
