@@ -59,7 +59,7 @@ rule audit_partition:
         duplicates=made("results/{dataset}/duplicates.csv"),
     output:
         findings="results/{dataset}/audit/{partition}/clips.csv",
-        summary="results/{dataset}/audit/{partition}/clips_summary.csv",
+        summary=CLIP_AUDIT,
     log:
         of_job("logs", "audit_partition", "{dataset}/{partition}"),
     benchmark:
@@ -88,7 +88,7 @@ rule audit_models:
         models=lambda w: training_files(w, ".safetensors"),
     output:
         findings="results/{dataset}/audit/{partition}/models.csv",
-        summary="results/{dataset}/audit/{partition}/models_summary.csv",
+        summary=MODEL_AUDIT,
     log:
         of_job("logs", "audit_models", "{dataset}/{partition}"),
     benchmark:

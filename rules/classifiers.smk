@@ -72,9 +72,9 @@ rule write_model_card:
     input:
         partition=made(partition_file()),
         models=classifier_models,
-        predictions=each_experiment("results/{dataset}/predictions/{partition}/{system}.csv"),
-        clip_audits=each_experiment("results/{dataset}/audit/{partition}/clips_summary.csv"),
-        model_audits=each_experiment("results/{dataset}/audit/{partition}/models_summary.csv"),
+        predictions=each_experiment(PREDICTIONS),
+        clip_audits=each_experiment(CLIP_AUDIT),
+        model_audits=each_experiment(MODEL_AUDIT),
     output:
         card=fold_file("cards", "{system}.md"),
     log:

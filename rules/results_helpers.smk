@@ -12,6 +12,8 @@ REPORTED = [
     for system in systems
 ]
 PREDICTIONS = "results/{dataset}/predictions/{partition}/{system}.csv"
+CLIP_AUDIT = "results/{dataset}/audit/{partition}/clips_summary.csv"
+MODEL_AUDIT = "results/{dataset}/audit/{partition}/models_summary.csv"
 FIGURE_OF_MERIT = "results/tables/figure_of_merit_{dataset}_{partition}_{system}.csv"
 REPORTED_DATASETS = list(dict.fromkeys(dataset for dataset, _ in SYSTEMS_OF))
 #: Dataset and partition of every t-SNE figure, which shows what the paper's figures show.

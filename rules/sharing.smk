@@ -37,6 +37,11 @@ def shared(path):
     return f"results/{owner(dataset, stand_in(name))}/{name}"
 
 
+def lists_of(datasets):
+    """Return the list of what is shared of each variant among some datasets."""
+    return [f"results/{name}/shared.csv" for name in datasets if EARLIER[name]]
+
+
 def parts_of(path):
     """Return the dataset that a file is of and its name there; empty texts of any other file."""
     folder, _, rest = path.partition("/")

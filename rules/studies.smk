@@ -32,7 +32,7 @@ rule make_studies:
     """Compare every variation of the studies with its baseline, and count what it cost."""
     input:
         predictions=each_variation(PREDICTIONS),
-        audits=each_variation(AUDIT),
+        audits=each_variation(MODEL_AUDIT),
         shared=lists_of_shared,
         within_limit=each_variation("results/{dataset}/within_limit.csv"),
     output:

@@ -2,7 +2,6 @@
 
 from math import prod
 
-AUDIT = "results/{dataset}/audit/{partition}/models_summary.csv"
 #: What the targets ask for where the configuration has studies.
 STUDIES = ["results/tables/studies.csv"] if CONFIG.studies else []
 
@@ -43,7 +42,9 @@ def lists_of_shared(_):
 
 def planned_studies(wildcards):
     """Return every study with the place of each variation's files among the inputs."""
-    predictions, audits = each_variation(PREDICTIONS)(wildcards), each_variation(AUDIT)(wildcards)
+    predictions, audits = each_variation(PREDICTIONS)(wildcards), each_variation(MODEL_AUDIT)(
+        wildcards
+    )
     lists = lists_of_shared(wildcards)
 
     def planned(study, variation):
@@ -55,7 +56,7 @@ def planned_studies(wildcards):
                 {
                     "system": system,
                     "predictions": predictions.index(with_wildcards(PREDICTIONS, names)),
-                    "audit": audits.index(with_wildcards(AUDIT, names)),
+                    "audit": audits.index(with_wildcards(MODEL_AUDIT, names)),
                 }
                 for system in concerned(study, variation)
                 for names in [names_of(study, variation, system)]

@@ -86,19 +86,15 @@ rule make_tables:
     """Make results/tables.csv and the papers' own tables from all predictions."""
     input:
         predictions=each_system(PREDICTIONS),
-        clip_audits=each_partition("results/{dataset}/audit/{partition}/clips_summary.csv"),
-        model_audits=each_partition("results/{dataset}/audit/{partition}/models_summary.csv"),
+        clip_audits=each_partition(CLIP_AUDIT),
+        model_audits=each_partition(MODEL_AUDIT),
         partitions=each_partition(partition_file()),
         quarantine=each_dataset("results/{dataset}/quarantine.csv"),
         within_limit=each_dataset("results/{dataset}/within_limit.csv"),
         experts=[f"results/{d}/experts_by_genre/{p}.csv" for d, p in WEIGHTED],
         # These two for nothing but to be there with the tables.
         matrices=each_system(FIGURE_OF_MERIT),
-        shared=[
-            f"results/{dataset}/shared.csv"
-            for dataset in REPORTED_DATASETS
-            if dataset != CLIPS_OF[dataset]
-        ],
+        shared=lists_of(REPORTED_DATASETS),
     output:
         tables="results/tables.csv",
         table_one="results/tables/accuracy.csv",

@@ -11,7 +11,7 @@ rule features:
             for dataset in CONFIG.datasets
             for name in ("quarantine", "within_limit")
         ],
-        [f"results/{d}/shared.csv" for d in CONFIG.datasets if d != CLIPS_OF[d]],
+        lists_of(CONFIG.datasets),
     localrule: True
 
 

@@ -117,7 +117,8 @@ def test_the_network_of_lowest_validation_loss_is_kept_and_patience_ends_trainin
     losses = [record.valid_loss for record in trained.curve]
     assert trained.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == trained.best_epoch + 4
-    found = -trained.network.log_probabilities(valid.block[0])[np.arange(60), valid.block[1]].mean()
+    kept = mlp_from_tensors(trained.tensors)
+    found = -kept.log_probabilities(valid.block[0])[np.arange(60), valid.block[1]].mean()
     assert found == pytest.approx(min(losses), abs=1e-5)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from genreflow.baselines.folds import learn_fold
-from genreflow.files.assignments import read_assignments
-from genreflow.files.clips import read_clips
+from genreflow.baselines.folds import fold_of_vectors
 from genreflow.files.predictions import ClipPrediction, tabulate_predictions, write_predictions
-from genreflow.files.vectors import read_vectors
 from genreflow.jobs.job import Job, log
 from genreflow.jobs.progress import tell_right
 from threadpoolctl import threadpool_limits
@@ -15,21 +12,14 @@ from threadpoolctl import threadpool_limits
 def main(job: Job) -> None:
     """Learn from training and validation clips, predict the test clips."""
     seed = job.wildcards["seed"]
-    assignments = read_assignments(job.path("partition"), job.wildcards["fold"])
-    vectors = read_vectors(job.path("vectors"))
-    labels = sorted({assignment.label for assignment in assignments})
-    test = [a for a in assignments if a.role == "test"]
+    fold = fold_of_vectors(
+        job.path("partition"), job.path("vectors"), job.path("manifest"), job.wildcards["fold"]
+    )
+    labels, vectors = fold.labels, fold.vectors
+    test = [a for a in fold.assignments if a.role == "test"]
     # The last bits of products of matrices depend on the number of threads.
     with threadpool_limits(1):
-        learned = learn_fold(
-            job.planned["learner"],
-            assignments,
-            vectors,
-            read_clips(job.path("manifest")),
-            labels=labels,
-            seed=seed,
-            threads=job.number("threads"),
-        )
+        learned = fold.learn(job.planned["learner"], seed=seed, threads=job.number("threads"))
         predictions = {
             clip.track_id: ClipPrediction(
                 learned.probabilities(vectors.rows[clip.track_id][None], classes=len(labels))[0]

@@ -7,7 +7,7 @@ from genreflow.files.assignments import read_assignments, usable
 from genreflow.files.curves import write_curve
 from genreflow.files.models import name_normalisation, read_model, write_model
 from genreflow.files.store import FeatureSet, read_statistics
-from genreflow.jeong2016.network import Mlp, mlp_tensors
+from genreflow.jeong2016.network import Mlp
 from genreflow.jeong2016.training import train_mlp
 from genreflow.jeong2016.vectors import (
     ClipVectors,
@@ -81,7 +81,7 @@ def main(job: Job) -> None:
         write_curve(trained.curve, job.path("curve"))
         write_model(
             job.path("model"),
-            {**mlp_tensors(trained.network), **name_normalisation(statistics)},
+            {**trained.tensors, **name_normalisation(statistics)},
             {
                 "architecture": {"network": "mlp", "sizes": sizes, "hidden_activation": "relu"},
                 "input": network_name,

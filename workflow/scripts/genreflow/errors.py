@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     """Return a text without what would act on a terminal instead of being shown.
@@ -10,6 +12,12 @@ def printable(text: str) -> str:
     are written as Python escapes them: names of files may hold any.
     """
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, quoted and escaped where needed, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(map(repr, names[:most])) or "nothing") + more
 
 
 class UserError(Exception):

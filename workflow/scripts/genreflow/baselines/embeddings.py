@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from genreflow.errors import UserError
+from genreflow.errors import UserError, some_of
 
 Array = npt.NDArray[np.float64]
 #: Where the track ids are, in a file that has all vectors in one array, and where those are.
@@ -70,7 +70,7 @@ def read_embeddings(path: Path, track_ids: Iterable[str]) -> Embeddings:
         if not found:
             raise UserError(
                 f"the embeddings have no clip of the dataset: {len(known)} names such as "
-                f"{_some(sorted(known))}, where the dataset has {_some(wanted)}.",
+                f"{some_of(sorted(known), 3)}, where the dataset has {some_of(wanted, 3)}.",
                 where=str(path),
                 expected="vectors by the track ids of the dataset's manifest.csv",
             )
@@ -135,7 +135,7 @@ def check_missing(missing: Collection[str], clips: int, *, largest: float, where
     if share > largest:
         raise UserError(
             f"{len(missing)} of {clips} clips ({share:.1%}) have no embedding: "
-            f"{_some(sorted(missing), 10)}.",
+            f"{some_of(sorted(missing), 10)}.",
             where=str(where),
             expected=f"at most {largest:.1%} (audio.max_quarantined)",
             hint="compute the others too, under the track ids of the dataset's manifest.csv.",
@@ -296,9 +296,3 @@ def _places(track_ids: Iterable[Any]) -> dict[str, list[int]]:
     for row, track_id in enumerate(track_ids):
         places[track_id.decode() if isinstance(track_id, bytes) else str(track_id)].append(row)
     return places
-
-
-def _some(names: Sequence[str], most: int = 3) -> str:
-    """Return the first of some names, in words."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more

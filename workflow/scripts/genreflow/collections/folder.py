@@ -21,7 +21,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from genreflow.collections.manifest import read_manifest
-from genreflow.errors import UserError
+from genreflow.errors import UserError, some_of
 from genreflow.files.atomic import write_whole
 from genreflow.files.clips import Clip, labels, write_clips
 from genreflow.jobs.job import log
@@ -238,16 +238,16 @@ def _start_manifest(
         expected = LAYOUT if labelled else "audio files at any depth"
         raise UserError(
             f"the folder has no audio{' in folders of its own' if labelled else ''}; "
-            f"it has {_some(found.empty + found.loose)}.",
+            f"it has {some_of(found.empty + found.loose)}.",
             where=where,
             expected=f"{expected} ({' '.join(AUDIO_SUFFIXES)})",
         )
     clips = _clips(folder, found.files, labelled=labelled)
     # Refused before a tag is read or anything written.
     if labels_needed:
-        check_labels(clips, where=f"{where}, with audio in {_some(labels(clips))}")
+        check_labels(clips, where=f"{where}, with audio in {some_of(labels(clips))}")
     if found.empty:
-        _warn(f"folders without audio, which give no label: {_some(found.empty)}.", where=where)
+        _warn(f"folders without audio, which give no label: {some_of(found.empty)}.", where=where)
     log.warning("%s: reading the tags of %d files, this once.", folder, len(clips))
     clips = _with_artists(folder, clips)
     path, hint = folder / MANIFEST, "edit it as you like: it is the collection from now on."
@@ -272,7 +272,7 @@ def _clips(
     unwritable = [file for file in files if UNWRITABLE.search(file)]
     if unwritable:
         raise UserError(
-            f"{len(unwritable)} names can't be written to a manifest: {_some(unwritable)}.",
+            f"{len(unwritable)} names can't be written to a manifest: {some_of(unwritable)}.",
             where=str(folder.absolute()),
             expected="UTF-8 without carriage returns",
             hint="rename the files or their folders.",
@@ -316,13 +316,14 @@ def _warn_of_unlisted(folder: Path, found: Found, clips: Sequence[Clip], path: P
             ["python", "-m", "genreflow.collections.folder", str(folder), str(path)]
         )
         _warn(
-            f"{len(new)} audio files are not in the manifest and are left out: {_some(new)}.",
+            f"{len(new)} audio files are not in the manifest and are left out: {some_of(new)}.",
             where=str(path),
             hint=f"to add them: PYTHONPATH=workflow/scripts {command}",
         )
     if loose := _unlisted(folder, found.loose, clips):
         _warn(
-            f"{len(loose)} audio files are in no label's folder and are left out: {_some(loose)}.",
+            f"{len(loose)} audio files are in no label's folder and are left out: "
+            f"{some_of(loose)}.",
             where=str(folder.absolute()),
             hint="move them into the folder of their label.",
         )
@@ -359,12 +360,6 @@ def _walk(top: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, list[str]
         raise UserError(
             f"the folder can't be read: {error.strerror}.", where=str(error.filename)
         ) from None
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first names, quoted and escaped where needed, and how many more there are."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return (", ".join(map(repr, names[:5])) or "nothing") + more
 
 
 def _warn(found: str, *, where: str, hint: str = "") -> None:

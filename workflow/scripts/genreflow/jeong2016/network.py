@@ -67,10 +67,6 @@ class Mlp:
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits
 
-    def copy(self) -> Mlp:
-        """Return an independent copy."""
-        return Mlp([w.copy() for w in self.weights], [b.copy() for b in self.biases])
-
 
 @dataclass
 class Joint:

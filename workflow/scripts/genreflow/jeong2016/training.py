@@ -7,7 +7,7 @@ as long as the matrix products, on a CPU as on a GPU.  So a step is compiled as 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ import scipy.linalg.cython_blas  # noqa: F401
 from genreflow.compiled import compiled
 from genreflow.files.checkpoints import Checkpoint, TrainingState, named
 from genreflow.files.curves import EpochRecord, check_converging
-from genreflow.jeong2016.network import ROWS, Array, Mlp, mlp_from_tensors, mlp_tensors
+from genreflow.jeong2016.network import ROWS, Array, Mlp, mlp_tensors
 
 Classes = npt.NDArray[np.int64]
 Arrays = tuple[Array, ...]
@@ -46,15 +46,6 @@ class Trained:
     tensors: dict[str, npt.NDArray[Any]]
     best_epoch: int
     curve: list[EpochRecord]
-
-
-@dataclass
-class TrainedMlp:
-    """The chosen network, its epoch (from 1) and the learning curve."""
-
-    network: Mlp
-    best_epoch: int
-    curve: list[EpochRecord] = field(default_factory=list)
 
 
 @dataclass
@@ -191,7 +182,7 @@ def train_mlp(
     rng: np.random.Generator,
     checkpoint: Checkpoint | None = None,
     report: Callable[[EpochRecord], Any] = lambda record: None,
-) -> TrainedMlp:
+) -> Trained:
     """Train by mini-batch gradient descent and keep the network of lowest validation loss.
 
     Parameters
@@ -229,7 +220,7 @@ def train_mlp(
             del vectors
         return done
 
-    trained = train_epochs(
+    return train_epochs(
         mlp_tensors(network),
         epoch,
         lambda: evaluate(network, valid),
@@ -241,7 +232,6 @@ def train_mlp(
         checkpoint=checkpoint,
         report=report,
     )
-    return TrainedMlp(mlp_from_tensors(trained.tensors), trained.best_epoch, trained.curve)
 
 
 def train_epochs(

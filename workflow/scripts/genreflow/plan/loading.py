@@ -35,7 +35,7 @@ from genreflow.plan.schema import (
     merge,
     setting_keys,
 )
-from genreflow.plan.studies import changed, variations
+from genreflow.plan.studies import variations, varied
 
 
 def load(
@@ -133,20 +133,22 @@ def _study_errors(config: Config, place: Place) -> Iterator[UserError]:
                 errors.append(not_one_of(f"unknown key `{key}`.", key, known, where=where))
             else:
                 for value in values:
-                    merged = merge(own.model_dump(), changed({key: value}))
-                    errors += _validated(Settings, merged, lambda *_, where=where: where)[1]
+                    _, found = _validated(
+                        Settings, varied(own, {key: value}), lambda *_, where=where: where
+                    )
+                    errors += found
         yield from errors
         if errors:
             continue
         where = place("studies", index)
-        found = variations(study, config)
-        if len(found) == 1:
+        every = variations(study, config)
+        if len(every) == 1:
             yield UserError(
                 f"study `{study.name}` varies nothing: every value is that of the dataset.",
                 where=where,
             )
-        for variation in found:
-            settings = Settings.model_validate(merge(own.model_dump(), changed(variation.changes)))
+        for variation in every:
+            settings = Settings.model_validate(varied(own, variation.changes))
             with_what = ", ".join(f"{k} = {v}" for k, v in variation.changes.items())
             of = f"{where}, dataset `{study.dataset}`" + (f" with {with_what}" if with_what else "")
             yield from settings_errors(settings, of)

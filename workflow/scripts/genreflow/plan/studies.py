@@ -82,10 +82,14 @@ def changed(changes: Mapping[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def varied(own: Settings, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with other values of some dotted keys, not yet checked."""
+    return merge(own.model_dump(), changed(changes))
+
+
 def _checked(own: Settings, key: str, value: Any) -> Any:
     """Return a value as the schema takes it: `1e-6` is text in YAML."""
-    settings = Settings.model_validate(merge(own.model_dump(), changed({key: value})))
-    return value_of(settings, key)
+    return value_of(Settings.model_validate(varied(own, {key: value})), key)
 
 
 def _name(dataset: str, changes: Mapping[str, Any]) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from genreflow.results.evaluation import mcnemar_p, paired_counts, right_answers
 from genreflow.results.tables import Evaluated
 from genreflow.systems import in_order
 
@@ -54,24 +53,22 @@ def compare_systems(results: Sequence[Evaluated]) -> pd.DataFrame:
 
 
 def _pairs(systems: Sequence[Evaluated], seed: int) -> Iterator[dict[str, Any]]:
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    right = {}
-    for result in systems:
-        table = result.predictions[result.predictions["seed"] == seed]
-        table = table.set_index(["fold", "track_id"]).sort_index()
-        right[result.system] = table["true"] == table["predicted"]
+    right = {
+        result.system: right_answers(result.predictions[result.predictions["seed"] == seed])
+        for result in systems
+    }
     for (name_a, a), (name_b, b) in combinations(right.items(), 2):
         if not a.index.equals(b.index):
             raise ValueError(f"{name_a} and {name_b} were tested on different clips")
-        cases = {"both_right": a & b, "only_a": a & ~b, "only_b": ~a & b, "both_wrong": ~a & ~b}
-        counts = {name: int(clips.sum()) for name, clips in cases.items()}
-        test = mcnemar(np.reshape([*counts.values()], (2, 2)), exact=True)
+        both, only_a, only_b, none = counts = paired_counts(a, b)
         yield {
             "system_a": name_a,
             "system_b": name_b,
             "n": len(a),
-            **counts,
-            "difference": 100 * (counts["only_a"] - counts["only_b"]) / len(a),
-            "p": float(test.pvalue),
+            "both_right": both,
+            "only_a": only_a,
+            "only_b": only_b,
+            "both_wrong": none,
+            "difference": 100 * (only_a - only_b) / len(a),
+            "p": mcnemar_p(counts),
         }

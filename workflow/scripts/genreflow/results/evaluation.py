@@ -39,6 +39,30 @@ def wilson(correct: int, n: int) -> Accuracy:
     return Accuracy(correct, n, 100 * correct / n, 100 * interval.low, 100 * interval.high)
 
 
+#: Clips that two systems get right or wrong: both right, the first alone, the second alone, none.
+PairedCounts = tuple[int, int, int, int]
+
+
+def right_answers(predictions: pd.DataFrame) -> pd.Series[bool]:
+    """Return whether each test was answered right, by seed, fold and track id."""
+    table = predictions.set_index(["seed", "fold", "track_id"]).sort_index()
+    return table["true"] == table["predicted"]
+
+
+def paired_counts(a: pd.Series[bool], b: pd.Series[bool]) -> PairedCounts:
+    """Return how often two systems are right on the same tests, which both have in one order."""
+    cases = (a & b, a & ~b, ~a & b, ~a & ~b)
+    both, only_a, only_b, none = (int(case.sum()) for case in cases)
+    return both, only_a, only_b, none
+
+
+def mcnemar_p(counts: PairedCounts) -> float:
+    """Return the two-sided probability of McNemar's exact test (McNemar 1947)."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    return float(mcnemar(np.reshape(counts, (2, 2)), exact=True).pvalue)
+
+
 def macro_f(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
     """Return the mean F-score of the classes in percent; a class never predicted has 0."""
     from sklearn.metrics import f1_score

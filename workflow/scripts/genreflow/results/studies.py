@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from genreflow.files.shared import Behind
-from genreflow.results.evaluation import CONFIDENCE, wilson
+from genreflow.results.evaluation import (
+    CONFIDENCE,
+    PairedCounts,
+    mcnemar_p,
+    paired_counts,
+    right_answers,
+    wilson,
+)
 from genreflow.results.scores import MEAN
 
 if TYPE_CHECKING:
@@ -29,8 +36,6 @@ COST_COLUMNS = (
     "study", "varied", "value", "dataset", "jobs", "jobs_made", "jobs_shared", "share_shared",
     "seconds_made", "seconds_shared",
 )  # fmt: skip
-#: Clips by variation and baseline: both right, one of the two, none.
-Counts = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def _rows(result: VariedResult, baseline: VariedResult) -> Iterator[dict[str, An
     """Yield a row for each seed, and one for their mean."""
     is_baseline = result is baseline
     base = {"system": result.system, **described(result.changes), "note": result.note}
-    right, reference = _right(result.predictions), _right(baseline.predictions)
+    right, reference = map(right_answers, (result.predictions, baseline.predictions))
     if not right.index.equals(reference.index):
         found = f"{base['varied']} = {base['value']}"
         raise ValueError(f"{result.system} with {found} was tested on other clips")
@@ -93,7 +98,7 @@ def _rows(result: VariedResult, baseline: VariedResult) -> Iterator[dict[str, An
         row = {**base, "seed": seed, "accuracy": score.value}
         row |= {name: getattr(score, name) for name in ("correct", "n", "ci_low", "ci_high")}
         if not is_baseline:
-            counts = _counts(own.to_numpy(), reference.loc[own.index].to_numpy())
+            counts = paired_counts(own, reference.loc[own.index])
             differences.append(100 * (counts[1] - counts[2]) / len(own))
             row |= {"difference": differences[-1], **_test(counts)}
         yield row
@@ -111,26 +116,14 @@ def _rows(result: VariedResult, baseline: VariedResult) -> Iterator[dict[str, An
         yield row
 
 
-def _right(predictions: pd.DataFrame) -> pd.Series[bool]:
-    table = predictions.set_index(["seed", "fold", "track_id"]).sort_index()
-    return table["true"] == table["predicted"]
-
-
-def _counts(variation: npt.NDArray[np.bool_], baseline: npt.NDArray[np.bool_]) -> Counts:
-    a, b = variation, baseline
-    return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())
-
-
-def _test(counts: Counts) -> dict[str, Any]:
-    from statsmodels.stats.contingency_tables import mcnemar
-
+def _test(counts: PairedCounts) -> dict[str, Any]:
     low, high = paired_interval(*counts)
     return {
         "difference_low": 100 * low,
         "difference_high": 100 * high,
         "only_variation": counts[1],
         "only_baseline": counts[2],
-        "p": float(mcnemar(np.reshape(counts, (2, 2)), exact=True).pvalue),
+        "p": mcnemar_p(counts),
     }
 
 
