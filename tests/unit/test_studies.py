@@ -112,9 +112,9 @@ def test_variants_have_the_settings_of_what_they_are_like() -> None:
 
 
 def test_the_name_of_a_variant_fits_into_a_file_system() -> None:
+    # They differ behind what a name has room for.
     config = configured(
-        vary={"expert.channels": [[10**9 + i] * 5 for i in range(2)], "rf.trees": [1]},
-        design="grid",
+        vary={"dnn.hidden": [[10**9] * 20 + [i] for i in (1, 2)], "rf.trees": [1]}, design="grid"
     )
     (study,) = config.studies
     names = [variation.dataset for variation in variations(study, config)]
