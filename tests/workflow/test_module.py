@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -45,10 +46,16 @@ def test_another_workflow_uses_this_one_as_a_module_with_a_prefix(tmp_path: Path
     predictions = pd.read_csv(results / "predictions" / "split" / "SF.csv")
     comparison = pd.read_csv(folder / "comparison.csv", index_col="outcome")
     right = predictions["true"] == predictions["predicted"]
-    for outcome_, rows in (("right", predictions[right]), ("wrong", predictions[~right])):
-        assert comparison["count"][outcome_] == len(rows) > 0
+    for name, rows in (("right", predictions[right]), ("wrong", predictions[~right])):
+        assert comparison["count"][name] == len(rows) > 0
         expected = brightness["brightness"][rows["track_id"]].mean()
-        np.testing.assert_allclose(comparison["mean"][outcome_], expected)
+        np.testing.assert_allclose(comparison["mean"][name], expected)
+    # Snakemake's report of the other workflow has our tables too.
+    archive = tmp_path / "report.zip"
+    outcome = run_here(folder, None, "--report", str(archive), snakefile=snakefile)
+    assert outcome.status == 0, outcome.output[-3000:]
+    names = [Path(name).name for name in zipfile.ZipFile(archive).namelist()]
+    assert {"tables.csv", "mcnemar.csv", "figure_of_merit_demo_split_SF.csv"} <= set(names)
     # The same files as without a prefix.
     alone = tmp_path / "alone"
     alone.mkdir()
