@@ -6,16 +6,11 @@ from tempfile import TemporaryDirectory
 
 
 def unpacked(source):
-    """Return the folder of a file that Snakemake reads from a Git repository, at its commit.
+    """Return where a path in a repository at a Git host is on this machine, as of its commit.
 
     Snakemake copies from there only what it reads itself, and each job runs scripts and the package.
     """
-    import git
-
-    if hasattr(source, "hosted_repo"):
-        repository = source.hosted_repo.repo
-    else:
-        repository = git.Repo(source.repo_path)
+    repository = source.hosted_repo.repo
     commit = repository.commit(source.ref)
     folder = Path(workflow.sourcecache.cache_path) / "genreflow" / commit.hexsha
     if not folder.is_dir():
@@ -36,6 +31,4 @@ def unpacked(source):
 
 # Of this file, since a workflow that uses this one as a module has a folder of its own.
 SOURCE = workflow.current_basedir
-BASE = (
-    unpacked(SOURCE) if hasattr(SOURCE, "ref") else Path(SOURCE.get_path_or_uri(secret_free=True))
-).parent
+BASE = (unpacked(SOURCE) if hasattr(SOURCE, "hosted_repo") else Path(SOURCE.path)).parent
