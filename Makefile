@@ -18,7 +18,7 @@ SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksu
 # A file of tests stays in one process, since its tests share what they make.
 SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: tables report features classifier test test-all test-cluster bench lint config env env-slurm clean-env
+.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env
 
 # With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
@@ -58,6 +58,14 @@ lint: env
 # config/config.yaml and config/schema.json, which follow from the configuration's schema.
 config: env
 	$(RUN) PYTHONPATH=workflow/scripts python -m genreflow.plan.config_file .
+
+# The picture of the rules behind the demo's report, without arrows that follow from others; a test
+# says when it is out of date.  Needs Graphviz.
+rulegraph: env
+	$(RUN) snakemake --rulegraph -- results/report.html \
+	  | sed -E 's/, color = "[^"]*", style="rounded"//' | tred \
+	  | dot -Tsvg -Nfontname=sans-serif -Npenwidth=1 -Epenwidth=1 -Granksep=0.35 \
+	  > docs/images/rules.svg
 
 env: $(STAMP) $(VENV)/bin/genreflow
 

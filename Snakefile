@@ -5,7 +5,12 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+report: "workflow/report/workflow.rst"
+
+
+include: "rules/base.smk"
 include: "rules/common.smk"
+include: "rules/container.smk"
 include: "rules/paths.smk"
 include: "rules/sharing.smk"
 include: "rules/retrieve.smk"

@@ -122,8 +122,8 @@ rule collect_quarantine:
     input:
         reports=lambda w: all_shards("results/{dataset}/audio_reports/{shard}.csv", w),
     output:
-        quarantine="results/{dataset}/quarantine.csv",
-        report="results/{dataset}/audio_report.csv",
+        quarantine=in_report("results/{dataset}/quarantine.csv", "Clips"),
+        report=in_report("results/{dataset}/audio_report.csv", "Clips"),
     log:
         of_job("logs", "collect_quarantine", "{dataset}"),
     benchmark:

@@ -6,8 +6,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-# Of this file, since a workflow that uses this one as a module has a folder of its own.
-BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 SCRIPTS = BASE / "workflow" / "scripts"
 PUBLISHED = BASE / "config" / "published"
 sys.path.insert(0, str(SCRIPTS))
@@ -102,15 +100,15 @@ for study in CONFIG.studies:
         chosen = STUDIED.setdefault((variation.dataset, study.partition_id), [])
         chosen += [system for system in study.systems if system not in chosen]
 
+#: What --sdm names: where jobs find their packages.
+DEPLOYMENT = {str(method).lower() for method in workflow.deployment_settings.deployment_method}
+
 # What is no reason to run a job again goes by the environment: this folder, the Python that runs
-# Snakemake (under --sdm conda each rule has its own), and copies of what could be downloaded.
-CONDA = any(
-    str(method).lower().endswith("conda")
-    for method in workflow.deployment_settings.deployment_method
-)
+# Snakemake (under --sdm conda each rule has its own, under --sdm apptainer the image), and copies of
+# what could be downloaded.
 os.environ.update(
     GENREFLOW_BASE=str(BASE),
-    GENREFLOW_PYTHON="python" if CONDA else sys.executable,
+    GENREFLOW_PYTHON="python" if DEPLOYMENT & {"conda", "apptainer"} else sys.executable,
     GENREFLOW_PARAMETERS=json.dumps(
         {name: digest_parameters(feature_parameters(s)) for name, s in SETTINGS.items()}
     ),

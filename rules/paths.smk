@@ -46,6 +46,26 @@ def of_job(kind, rule, variant=""):
     return f"results/{kind}/{rule}{variant and '/'}{variant}.{ending}"
 
 
+def in_report(file, category):
+    """Return a table or a figure as an output that Snakemake's own report shows.
+
+    Its caption is workflow/report/tables/{name}.rst or workflow/report/figures/{name}.rst, with the
+    name of the table's file or of the figures' folder.
+    """
+    path = Path(file)
+    kind, name = "tables", path.stem.partition("_{")[0]
+    if path.suffix == ".png":
+        kind, name = "figures", path.parent.name
+    wildcards = {wildcard: f"{{{wildcard}}}" for wildcard in re.findall(r"\{(\w+)\}", file)}
+    return report(
+        file,
+        caption=f"../workflow/report/{kind}/{name}.rst",
+        category=category,
+        subcategory=kind.capitalize(),
+        labels={"content": name.replace("_", " "), **wildcards},
+    )
+
+
 def all_shards(pattern, wildcards):
     """Return a file for every shard of a dataset."""
     return [

@@ -13,7 +13,10 @@ rule plot_figure_of_merit:
         matrix=FIGURE_OF_MERIT,
         predictions=made(PREDICTIONS),
     output:
-        figure="results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
+        figure=in_report(
+            "results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
+            "Figures of merit",
+        ),
     log:
         of_job("logs", "plot_figure_of_merit", "{dataset}/{partition}/{system}"),
     benchmark:
@@ -43,7 +46,7 @@ rule plot_accuracy:
         tables="results/tables.csv",
         predictions=predictions_of_first,
     output:
-        figure="results/figures/accuracy/{dataset}_{partition}.png",
+        figure=in_report("results/figures/accuracy/{dataset}_{partition}.png", "Accuracy"),
     log:
         of_job("logs", "plot_accuracy", "{dataset}/{partition}"),
     benchmark:
@@ -68,7 +71,9 @@ rule plot_experts_by_genre:
         # Any system has the whole test set in it.
         predictions=lambda w: predictions_of(weighting_mixtures(w)[:1], w),
     output:
-        figure="results/figures/experts_by_genre/{dataset}_{partition}.png",
+        figure=in_report(
+            "results/figures/experts_by_genre/{dataset}_{partition}.png", "Experts by genre"
+        ),
     log:
         of_job("logs", "plot_experts_by_genre", "{dataset}/{partition}"),
     benchmark:
@@ -92,7 +97,9 @@ rule plot_learning_curves:
         curves=lambda w: training_files(w, "_curve.csv"),
         models=lambda w: training_files(w, ".safetensors"),
     output:
-        figure="results/figures/learning_curves/{dataset}_{partition}.png",
+        figure=in_report(
+            "results/figures/learning_curves/{dataset}_{partition}.png", "Learning curves"
+        ),
     log:
         of_job("logs", "plot_learning_curves", "{dataset}/{partition}"),
     benchmark:
@@ -125,7 +132,7 @@ rule plot_tsne:
             mapped_networks(w), w, seed=SETTINGS[w.dataset].seeds[0], fold=0
         ),
     output:
-        figure="results/figures/tsne/{dataset}_{partition}.png",
+        figure=in_report("results/figures/tsne/{dataset}_{partition}.png", "t-SNE maps"),
     log:
         of_job("logs", "plot_tsne", "{dataset}/{partition}"),
     benchmark:

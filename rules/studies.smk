@@ -36,8 +36,8 @@ rule make_studies:
         shared=lists_of_shared,
         within_limit=each_variation("results/{dataset}/within_limit.csv"),
     output:
-        studies="results/tables/studies.csv",
-        costs="results/tables/study_costs.csv",
+        studies=in_report("results/tables/studies.csv", "Studies"),
+        costs=in_report("results/tables/study_costs.csv", "Studies"),
     log:
         of_job("logs", "make_studies"),
     benchmark:
@@ -61,7 +61,7 @@ rule plot_study:
     input:
         studies="results/tables/studies.csv",
     output:
-        figure="results/figures/studies/{study}.png",
+        figure=in_report("results/figures/studies/{study}.png", "Studies"),
     log:
         of_job("logs", "plot_study", "{study}"),
     benchmark:

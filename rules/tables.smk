@@ -35,7 +35,7 @@ rule make_figure_of_merit:
         predictions=made(PREDICTIONS),
         partition=made(partition_file()),
     output:
-        matrix=FIGURE_OF_MERIT,
+        matrix=in_report(FIGURE_OF_MERIT, "Figures of merit"),
     log:
         of_job("logs", "make_figure_of_merit", "{dataset}/{partition}/{system}"),
     benchmark:
@@ -96,12 +96,12 @@ rule make_tables:
         matrices=each_system(FIGURE_OF_MERIT),
         shared=lists_of(REPORTED_DATASETS),
     output:
-        tables="results/tables.csv",
-        table_one="results/tables/accuracy.csv",
-        table_two="results/tables/earlier_works.csv",
-        comparisons="results/tables/mcnemar.csv",
-        leak_audit="results/tables/leak_audit.csv",
-        experts_by_genre="results/tables/experts_by_genre.csv",
+        tables=in_report("results/tables.csv", "Accuracy"),
+        table_one=in_report("results/tables/accuracy.csv", "Accuracy"),
+        table_two=in_report("results/tables/earlier_works.csv", "Accuracy"),
+        comparisons=in_report("results/tables/mcnemar.csv", "Accuracy"),
+        leak_audit=in_report("results/tables/leak_audit.csv", "Clips"),
+        experts_by_genre=in_report("results/tables/experts_by_genre.csv", "Experts by genre"),
     log:
         of_job("logs", "make_tables"),
     benchmark:

@@ -139,6 +139,30 @@ def test_container_installs_the_lock_as_the_makefile_does() -> None:
     assert "COPY requirements.lock ./" in instructions()
 
 
+def test_container_has_all_that_scripts_import_and_the_environments_programs() -> None:
+    needed = {module for path in SCRIPTS.glob("*.py") for module in imported(path.stem)}
+    assert needed <= {MODULES.get(name, name) for name in locked_versions()}
+    [installed] = [line for line in instructions() if "apt-get install" in line]
+    for environment in ENVIRONMENTS:
+        assert set(dependencies(environment)) & NOT_LOCKED - {"python"} <= set(installed.split())
+
+
+def test_container_is_that_of_every_rule() -> None:
+    # The directive holds for what is included after it.
+    snakefile = (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+    before, directive, _ = snakefile.partition('include: "rules/container.smk"')
+    assert directive
+    assert "\nrule " not in before
+    for name in re.findall(r'include: "(.*)"', before):
+        assert "\nrule " not in (REPOSITORY / name).read_text(encoding="utf-8"), name
+    rules = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "rules").glob("*")}
+    text = rules[REPOSITORY / "rules" / "container.smk"]
+    assert re.findall(r"^container: (\w+)$", text, re.MULTILINE) == ["IMAGE"]
+    assert [p.name for p, text in rules.items() if re.search(r"^\s*container:", text, re.M)] == [
+        "container.smk"
+    ]
+
+
 def test_container_has_the_environments_python() -> None:
     (base,) = [line for line in instructions() if line.startswith("FROM ")]
     python = {dependencies(environment)["python"] for environment in ENVIRONMENTS}

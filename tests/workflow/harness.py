@@ -156,7 +156,7 @@ class PlannedJob:
 
 def run_here(
     folder: Path,
-    config: dict[str, object],
+    config: dict[str, object] | None,
     *arguments: str,
     snakefile: Path = SNAKEFILE,
 ) -> Outcome:
@@ -176,7 +176,7 @@ def run_here(
 
 def plan(
     folder: Path,
-    config: dict[str, object],
+    config: dict[str, object] | None,
     *arguments: str,
     snakefile: Path = SNAKEFILE,
 ) -> set[PlannedJob]:

@@ -1,73 +1,75 @@
-"""The workflow as a module of another one, and where tools look for it."""
+"""The workflow as a module of another one (docs/module.md), and where tools look for it."""
 
 from __future__ import annotations
 
-import sys
+import re
+import zipfile
 from pathlib import Path
 
-from harness import REPOSITORY, SMALL_DEMO, SNAKEFILE, planned_jobs, run_here, run_snakemake
+import h5py
+import librosa
+import numpy as np
+import pandas as pd
+import yaml
+from harness import REPOSITORY, SNAKEFILE, plan, planned_jobs, run_here, run_snakemake
 
-CONFIG = {
-    "datasets": SMALL_DEMO,
-    "experiments": [{"dataset": "demo", "partition": "split", "systems": ["SF"]}],
-    "dnn": {"epochs": 2},
-    "rf": {"trees": 10},
-    "training": {"threads": 1},
-}
-#: Another workflow, with rules of its own behind the caches and the tables of this one.
-OTHER = """
-module genreflow:
-    snakefile:
-        "{snakefile}"
-    config:
-        config
-    prefix:
-        "genres"
-
-
-use rule * from genreflow as genreflow_*
-
-
-rule count_clips:
-    input:
-        "genres/results/demo/features/stft/000-of-001.h5",
-    output:
-        "clips.txt",
-    shell:
-        "'{python}' -c 'import h5py, sys; print(len(h5py.File(sys.argv[1])[\\"data\\"]))' {{input}}"
-        " > {{output}}"
-
-
-rule mine:
-    default_target: True
-    input:
-        "genres/results/tables.csv",
-        "clips.txt",
-"""
+PAGE = (REPOSITORY / "docs" / "module.md").read_text(encoding="utf-8")
+#: The files of the page, by name.
+FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE))
+CONFIG = yaml.safe_load(FILES["config.yaml"])["genreflow"]
 
 
 def test_another_workflow_uses_this_one_as_a_module_with_a_prefix(tmp_path: Path) -> None:
     # A name that needs quoting.
     folder = tmp_path / "another, it's mine"
-    folder.mkdir()
+    (folder / "scripts").mkdir(parents=True)
+    for name, text in FILES.items():
+        path = folder / name
+        path.write_text(text.replace("/path/to/genreflow", str(REPOSITORY)), encoding="utf-8")
     snakefile = folder / "Snakefile"
-    snakefile.write_text(OTHER.format(snakefile=SNAKEFILE, python=sys.executable), encoding="utf-8")
-    outcome = run_snakemake(folder, CONFIG, snakefile=snakefile)
+    outcome = run_snakemake(folder, None, snakefile=snakefile)
     assert outcome.status == 0, outcome.output[-4000:]
-    assert (folder / "clips.txt").read_text() == "32\n"
     # Everything that is ours lies below the prefix, and nothing beside it.
-    names = {path.name for path in folder.iterdir() if path.suffix != ".yaml"}
-    assert {name for name in names if name[0] != "."} == {"Snakefile", "clips.txt", "genres"}
-    tables = (folder / "genres" / "results" / "tables.csv").read_text(encoding="utf-8")
-    assert [line.split(",")[4] for line in tables.splitlines()[1:]] == ["SF"] * 3
+    assert {path.name for path in folder.iterdir() if path.name[0] != "."} == {
+        "Snakefile", "config.yaml", "scripts", "genres", "brightness", "comparison.csv",
+    }  # fmt: skip
+    table = (folder / "genres" / "results" / "tables.csv").read_text(encoding="utf-8")
+    assert [line.split(",")[4] for line in table.splitlines()[1:]] == ["SF"] * 3
+    # What the page's own rules find is what librosa finds.
+    results = folder / "genres" / "results" / "demo"
+    with h5py.File(results / "features" / "stft" / "000-of-001.h5", locking=False) as file:
+        spectra = np.stack([clip.mean(axis=1) for clip in file["data"]], axis=1)
+        track_ids = file["track_id"].asstr()[:]
+    centroid = librosa.feature.spectral_centroid(S=spectra, sr=22050)[0]
+    brightness = pd.read_csv(folder / "brightness" / "000-of-001.csv", index_col="track_id")
+    np.testing.assert_allclose(brightness["brightness"][track_ids], centroid, rtol=1e-6)
+    predictions = pd.read_csv(results / "predictions" / "split" / "SF.csv")
+    comparison = pd.read_csv(folder / "comparison.csv", index_col="outcome")
+    right = predictions["true"] == predictions["predicted"]
+    for name, rows in (("right", predictions[right]), ("wrong", predictions[~right])):
+        assert comparison["count"][name] == len(rows) > 0
+        expected = brightness["brightness"][rows["track_id"]].mean()
+        np.testing.assert_allclose(comparison["mean"][name], expected)
+    # Snakemake's report of the other workflow has our tables too.
+    archive = tmp_path / "report.zip"
+    outcome = run_here(folder, None, "--report", str(archive), snakefile=snakefile)
+    assert outcome.status == 0, outcome.output[-3000:]
+    names = [Path(name).name for name in zipfile.ZipFile(archive).namelist()]
+    assert {"tables.csv", "mcnemar.csv", "figure_of_merit_demo_split_SF.csv"} <= set(names)
     # The same files as without a prefix.
     alone = tmp_path / "alone"
     alone.mkdir()
     outcome = run_snakemake(alone, CONFIG, "--", "results/tables.csv")
     assert outcome.status == 0, outcome.output[-4000:]
-    assert (alone / "results" / "tables.csv").read_text(encoding="utf-8") == tables
-    outcome = run_snakemake(folder, CONFIG, "-n", snakefile=snakefile)
+    assert (alone / "results" / "tables.csv").read_text(encoding="utf-8") == table
+    outcome = run_snakemake(folder, None, "-n", snakefile=snakefile)
     assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+    # Another training leaves the caches and what is made of them alone.
+    changed = (folder / "config.yaml").read_text().replace("epochs: 5", "epochs: 4")
+    (folder / "config.yaml").write_text(changed)
+    rules = {job.rule for job in plan(folder, None, snakefile=snakefile)}
+    assert {"compare_brightness", "genreflow_train_dnn"} <= rules
+    assert not rules & {"measure_brightness", "genreflow_compute_stft"}
 
 
 def test_tools_that_look_in_the_folder_workflow_find_the_same_workflow(tmp_path: Path) -> None:
