@@ -46,7 +46,7 @@ test-unit: env
 
 # The same with other Pythons; one that is not here is skipped, and named.
 # PyPI's torch for Linux brings CUDA, some 7 GB a version: with a pip that is told of PyTorch's index
-# of CPU builds (PIP_EXTRA_INDEX_URL), it is 1 GB.
+# of CPU builds (PIP_EXTRA_INDEX_URL), it is a good deal less.
 test-python:
 	@for version in $(PYTHON_VERSIONS); do \
 	  if python$$version -c 'import ensurepip, venv' 2>/dev/null; then \

@@ -8,14 +8,17 @@ from genreflow.plan.planning import DOWNLOAD
 WITH_CLIPS = [name for name in CONFIG.datasets if CLIPS_OF[name] == name]
 
 
+#: Of the paths in rules, where another workflow has this one as a module; known while it is parsed.
+PREFIX = located("results/").removesuffix("results/")
+
+
 def results_of_run(_):
-    """Return the tables, the report, and every file that either is made from."""
-    prefix = located("results/").removesuffix("results/")
+    """Return the tables and the report, studies too, and every file that they are made from."""
     found = {}
-    for target in ("results/tables.csv", "results/report.html"):
-        maker, wildcards = maker_of(target)
-        for file in (*maker.output, *files_read(maker, wildcards)):
-            found[file.removeprefix(prefix)] = None
+    for target in ("results/tables.csv", *STUDIES, "results/report.html"):
+        maker = next(each for each in workflow.rules if each.is_producer(PREFIX + target))
+        for file in (*maker.output, *files_read(maker, Wildcards())):
+            found[file.removeprefix(PREFIX)] = None
     return list(found)
 
 

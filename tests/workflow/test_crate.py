@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 from crate_validation import broken_rules, unknown_terms
-from harness import music_configuration, run_here
+from harness import SMALL_DEMO, SNAKEFILE, music_configuration, run_here
 
 CRATE = "results/ro-crate-metadata.json"
 #: What RO-Crate recommends and nothing here knows: who ran it and answers for the results (agent,
@@ -149,3 +149,28 @@ def test_described_again_it_is_the_same(described: Path) -> None:
     )
     assert outcome.status == 0, outcome.output[-3000:]
     assert (described / CRATE).read_bytes() == before
+
+
+def test_a_module_with_a_prefix_describes_its_own_results_and_studies(tmp_path: Path) -> None:
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(
+        f"module genreflow:\n    snakefile: '{SNAKEFILE}'\n    config: config\n"
+        "    prefix: 'genres'\nuse rule * from genreflow as genreflow_*\n",
+        encoding="utf-8",
+    )
+    split = {"dataset": "demo", "partition": "split", "systems": ["stats"]}
+    config: dict[str, Any] = {"datasets": SMALL_DEMO, "experiments": [split]}
+    outcome = run_here(tmp_path, config, "-n", "--", f"genres/{CRATE}", snakefile=snakefile)
+    assert "input: genres/results/tables.csv, " in described_job(outcome.output)
+    config["studies"] = [split | {"name": "points", "vary": {"rf.trees": [5]}}]
+    outcome = run_here(tmp_path, config, "-n", "--", CRATE)
+    files = described_job(outcome.output)
+    assert "results/tables/study_costs.csv" in files
+    assert "results/figures/studies/points.png" in files
+
+
+def described_job(output: str) -> str:
+    """Return the lines of the job that writes the crate, of a dry run."""
+    _, found, rest = output.partition("write_crate:\n")
+    assert found, output[-3000:]
+    return rest.partition("    output:")[0]
