@@ -42,7 +42,7 @@ test-all: env lint
 # The unit tests, and the demo planned as a whole.
 test-unit: env
 	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster" tests/unit
-	$(SNAKEMAKE) results/tables.csv results/report.html --dry-run --quiet
+	$(RUN) snakemake --cores 1 --dry-run --quiet -- results/tables.csv results/report.html
 
 # The same with other Pythons; one that is not here is skipped, and named.
 # PyPI's torch for Linux brings CUDA, some 7 GB a version: with a pip that is told of PyTorch's index

@@ -363,6 +363,8 @@ def test_make_tests_each_python_and_names_one_that_is_not_here() -> None:
     assert f"python{here} -m venv .venv-{here}" in done.stdout
     assert f".venv-{here}/bin/python -m pip install" in done.stdout
     assert f'PATH="{REPOSITORY}/.venv-{here}/bin:' in done.stdout
+    planned = "snakemake --cores 1 --dry-run --quiet -- results/tables.csv results/report.html"
+    assert planned in done.stdout
     assert "skipped: no python3.99" in done.stderr
     assert "venv-3.99" not in done.stdout
 
