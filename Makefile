@@ -1,5 +1,6 @@
 # make tables · report · features · test · test-all · bench: each sets up .venv from the lock first, if needed.
 # make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
+# make test-python: an environment for each of PYTHON_VERSIONS, .venv-3.12 and so on.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
@@ -15,10 +16,11 @@ SLURM_VENV := .venv-slurm
 SLURM_LOCK := requirements-slurm.lock
 SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksum | cut -d' ' -f1)
 
+PYTHON_VERSIONS ?= 3.12 3.13
 # A file of tests stays in one process, since its tests share what they make.
 SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env
+.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env test-unit test-python
 
 # With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
@@ -36,6 +38,23 @@ test: env lint
 
 test-all: env lint
 	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster"
+
+# The unit tests, and the demo planned as a whole.
+test-unit: env
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster" tests/unit
+	$(RUN) snakemake --cores 1 --dry-run --quiet -- results/tables.csv results/report.html
+
+# The same with other Pythons; one that is not here is skipped, and named.
+# PyPI's torch for Linux brings CUDA, some 7 GB a version: with a pip that is told of PyTorch's index
+# of CPU builds (PIP_EXTRA_INDEX_URL), it is a good deal less.
+test-python:
+	@for version in $(PYTHON_VERSIONS); do \
+	  if python$$version -c 'import ensurepip, venv' 2>/dev/null; then \
+	    $(MAKE) PYTHON=python$$version VENV=.venv-$$version test-unit || exit 1; \
+	  else \
+	    echo "skipped: no python$$version with its venv module on this machine." >&2; \
+	  fi; \
+	done
 
 # A Slurm on this machine: needs root and apt, and says so where it is skipped.
 test-cluster: env-slurm
@@ -101,4 +120,4 @@ $(SLURM_STAMP):
 	$(call install,$(SLURM_VENV),$(LOCK) $(SLURM_LOCK))
 
 clean-env:
-	rm -rf $(VENV) $(SLURM_VENV)
+	rm -rf $(VENV) $(SLURM_VENV) $(addprefix .venv-,$(PYTHON_VERSIONS))

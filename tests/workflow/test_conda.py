@@ -86,7 +86,8 @@ def test_jobs_run_in_the_environment_of_their_class(conda: Path, tmp_path: Path)
         "classify": [{"dataset": "music", "classifier": "results/music/classifiers/SF"}],
     }
     (tmp_path / "mert.npz").touch()
-    targets = ("all", "features", "report", "classified", "results/music/classifiers/stats")
+    crate = "results/ro-crate-metadata.json"
+    targets = ("all", "features", "report", "classified", "results/music/classifiers/stats", crate)
     outcome = run_snakemake(tmp_path, config, "--sdm", "conda", "--", *targets)
     assert outcome.status == 0, outcome.output[-3000:]
 

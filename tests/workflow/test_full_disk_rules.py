@@ -48,6 +48,7 @@ MORE = (
     "results/music/classifiers/SF",
     "results/music/classifiers/split/seed0/fold0/SF",
     "classified",
+    "results/ro-crate-metadata.json",
 )
 CARD = "MODEL_CARD.md"
 #: What is said, and the place that is named.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from genreflow.classifiers.classifier import Classifier
     from genreflow.files.reading import Features
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def load(folder: str | PathLike[str], *, device: str = "cpu", threads: int = 1) -> Classifier:

@@ -13,7 +13,7 @@ from genreflow.plan.schema import Config, Experiment, Settings, Variant
 from genreflow.systems import EXPERTS, PROBE, is_probe, required_networks
 
 #: What has a folder of its own among the results, or is called like theirs.
-RESERVED = ("benchmarks", "figures", "logs", "results", "tables")
+RESERVED = ("benchmarks", "figures", "logs", "results", "tables", "workflow")
 #: From a path of keys to words for where it stands.
 Place = Callable[..., str]
 
