@@ -37,7 +37,6 @@ from genreflow.systems import (
     required_networks,
 )
 
-
 #: Whether `results` lies in a bucket, or in what else Snakemake has a storage plugin for.
 IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
 
@@ -59,8 +58,8 @@ def named(file):
     """Return a rule's own file by the name that rules have for it, also where it is in a bucket."""
     if not (IN_STORAGE and file.is_storage):
         return file
-    prefix = workflow.storage_settings.default_storage_prefix
-    return file.storage_object.query.removeprefix(prefix.rstrip("/") + "/")
+    prefix = os.path.join(workflow.storage_settings.default_storage_prefix, "")
+    return file.storage_object.query.removeprefix(prefix)
 
 
 @contextmanager
