@@ -85,7 +85,11 @@ def test_the_bucket_has_the_bytes_of_one_machine(resumed: Run, local: Path, buck
     assert of_jobs(set(found)) == of_jobs(here)
     assert "results/.tables.csv.sha256" in found
     assert not any("features/audio" in name for name in found)  # removed after its last use
-    for name in of_jobs(here):
+    # The lists of clips have their paths, which are another folder's.
+    lists = re.compile(r"results/music/(shards/|audio_reports?[/.]|manifest\.csv)")
+    compared = [n for n in of_jobs(here) if not lists.match(re.sub(r"/\.(.*)\.sha256$", r"/\1", n))]
+    assert len(compared) > 60
+    for name in compared:
         assert found[name].get()["Body"].read() == (local / name).read_bytes(), name
 
 
