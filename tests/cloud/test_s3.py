@@ -130,7 +130,7 @@ def test_rendered_clips_and_variants_are_found_in_the_bucket(
     configuration = {
         **CONFIGURATION,
         "datasets": {
-            "demo": {"source": "synthetic", "seeds": [0], "artists": 1, "seconds": 6},
+            "demo": {"source": "synthetic", "seeds": [0], "artists": 4, "seconds": 6},
             "other": {"like": "demo", "settings": {"mel": {"n_mels": 48}}},
         },
         "experiments": [],
@@ -167,5 +167,5 @@ def test_the_profile_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     assert arguments.default_storage_provider == "s3"
     assert (arguments.keep_going, arguments.rerun_incomplete) == (True, True)
     # What costs, and what is secret, is nobody's but the user's.
-    assert arguments.default_storage_prefix is None
+    assert not arguments.default_storage_prefix
     assert not re.search(r"key|token|endpoint|s3://[a-z]", (PROFILE / "config.yaml").read_text())
