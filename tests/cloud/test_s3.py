@@ -143,7 +143,7 @@ def test_rendered_clips_and_variants_are_found_in_the_bucket(
     )  # those of the variant are the demo's
     found = bucket.content()
     assert target in found
-    assert found["results/demo/quarantine.csv"].get()["Body"].read() == b"track_id,path,reason\r\n"
+    assert found["results/demo/quarantine.csv"].get()["Body"].read() == b"track_id,path,reason\n"
 
 
 def test_copies_with_an_absolute_path_are_refused(bucket: Bucket, music: Path) -> None:
