@@ -1,6 +1,7 @@
 # make tables · report · features · test · test-all · bench: each sets up .venv from the lock first, if needed.
 # make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
 # make test-python: an environment for each of PYTHON_VERSIONS, .venv-3.12 and so on.
+# make test-cloud, and runs with results in a bucket: .venv-cloud, the same with the storage plugin.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
@@ -15,12 +16,15 @@ SNAKEMAKE = $(RUN) snakemake --logger genreflow --cores $(CORES) $(if $(CONFIG),
 SLURM_VENV := .venv-slurm
 SLURM_LOCK := requirements-slurm.lock
 SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksum | cut -d' ' -f1)
+CLOUD_VENV := .venv-cloud
+CLOUD_LOCK := requirements-cloud.lock
+CLOUD_STAMP := $(CLOUD_VENV)/.installed-$(shell cat $(LOCK) $(CLOUD_LOCK) | cksum | cut -d' ' -f1)
 
 PYTHON_VERSIONS ?= 3.12 3.13
 # A file of tests stays in one process, since its tests share what they make.
 SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env test-unit test-python
+.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env test-unit test-python test-cloud env-cloud
 
 # With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
@@ -34,10 +38,10 @@ classifier: env
 	$(SNAKEMAKE) "results/$(DATASET)/classifiers/$(SYSTEM)"
 
 test: env lint
-	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster and not cloud"
 
 test-all: env lint
-	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not cloud"
 
 # The unit tests, and the demo planned as a whole.
 test-unit: env
@@ -59,6 +63,10 @@ test-python:
 # A Slurm on this machine: needs root and apt, and says so where it is skipped.
 test-cluster: env-slurm
 	$(SLURM_VENV)/bin/python -m pytest -m cluster tests/cluster
+
+# On a local server that speaks S3.
+test-cloud: env-cloud
+	$(CLOUD_VENV)/bin/python -m pytest -m cloud tests/cloud
 
 # Writes docs/benchmarks.md, and fails where a bound does not hold; ONLY="stage.measure_growth ..."
 # measures those anew and leaves the rest of the page.  Everything keeps its memory, as the rules
@@ -90,9 +98,12 @@ env: $(STAMP) $(VENV)/bin/genreflow
 
 env-slurm: $(SLURM_STAMP)
 
+env-cloud: $(CLOUD_STAMP)
+
 # $(call install,environment,its locks)
 # The stamp carries the locks' checksum, so that a changed lock makes a new environment, and it is
-# written last, so that an interrupted installation is not taken for a whole one.
+# written last, so that an interrupted installation is not taken for a whole one.  One lock after
+# the other, since a later one may have another version of what an earlier one has.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "genreflow needs Python 3.11 or newer; found: $$($(PYTHON) --version)." \
@@ -101,7 +112,8 @@ define install
 	  { echo "Python's venv module is missing. Hint: apt-get install python3-venv" >&2; exit 1; }
 	rm -rf $(1)
 	$(PYTHON) -m venv $(1)
-	$(1)/bin/python -m pip install --disable-pip-version-check --quiet $(addprefix -r ,$(2))
+	set -e; for lock in $(2); do \
+	  $(1)/bin/python -m pip install --disable-pip-version-check --quiet -r $$lock; done
 	touch $@
 endef
 
@@ -119,5 +131,9 @@ $(VENV)/bin/genreflow: $(STAMP)
 $(SLURM_STAMP):
 	$(call install,$(SLURM_VENV),$(LOCK) $(SLURM_LOCK))
 
+$(CLOUD_STAMP):
+	$(call install,$(CLOUD_VENV),$(LOCK) $(CLOUD_LOCK))
+
 clean-env:
 	rm -rf $(VENV) $(SLURM_VENV) $(addprefix .venv-,$(PYTHON_VERSIONS))
+	rm -rf $(VENV) $(SLURM_VENV) $(CLOUD_VENV)

@@ -3,7 +3,7 @@
 
 def retrieved(names):
     """Return files among the downloads by their names."""
-    return [f"{CONFIG.downloads}/{name}" for name in names]
+    return [kept_here(f"{CONFIG.downloads}/{name}") for name in names]
 
 
 def collection_facts(wildcards, name, none):

@@ -10,5 +10,5 @@ PROBE_SYSTEMS = [PROBE + name for name in PROBES]
 
 def embeddings_of(wildcards):
     """Return a probe's embeddings; of a folder its files' state counts, not its own time."""
-    path = CONFIG.probes[wildcards.probe].vectors
+    path = kept_here(CONFIG.probes[wildcards.probe].vectors)
     return ancient(path) if PROBES[wildcards.probe] else path

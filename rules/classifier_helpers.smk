@@ -80,3 +80,8 @@ CLASSIFIED_NAMES = "|".join(re.escape(name) for _, name in CLASSIFIED) or "none"
 def classification(wildcards):
     """Return what is known of a collection to classify."""
     return CLASSIFIED[wildcards.dataset, wildcards.name]
+
+
+def classifier_folder(planned):
+    """Return a classifier's folder: of this workflow, or somebody's."""
+    return kept_here(planned.folder) if planned.digest else planned.folder

@@ -144,7 +144,7 @@ use rule make_classifier as make_fold_classifier with:
 rule classify_shard:
     """Classify the clips of a shard with a classifier."""
     input:
-        classifier=lambda w: classification(w).folder,
+        classifier=lambda w: classifier_folder(classification(w)),
         features=lambda w: [
             with_wildcards(feature_file(feature), w) for feature in classification(w).features
         ],

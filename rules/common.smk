@@ -35,10 +35,29 @@ from genreflow.systems import (
     required_networks,
 )
 
+#: Whether `results` lies in a bucket, or in what else Snakemake has a storage plugin for.
+IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
+
 
 def located(path):
-    """Return where a file of the workflow lies, also where it is a module with a prefix."""
-    return workflow.modifier.path_modifier.replace_prefix(path)
+    """Return where a file of the workflow lies on this machine.
+
+    That is another place where the workflow is a module with a prefix, or `results` in a bucket.
+    """
+    return str(workflow.modifier.path_modifier.modify(path))
+
+
+def kept_here(path):
+    """Return a file that stays on this machine, also where `results` is in a bucket."""
+    return local(path) if IN_STORAGE else path
+
+
+def named(file):
+    """Return a rule's own file by the name that rules have for it, also where it is in a bucket."""
+    if not (IN_STORAGE and file.is_storage):
+        return file
+    prefix = os.path.join(workflow.storage_settings.default_storage_prefix, "")
+    return file.storage_object.query.removeprefix(prefix)
 
 
 @contextmanager
@@ -71,7 +90,7 @@ with clear_messages():
         name: plan_source(
             dataset.model_dump(exclude={"settings"}),
             rendered=located(f"results/{name}/audio"),
-            downloads=located(CONFIG.downloads),
+            downloads=located(kept_here(CONFIG.downloads)),
             labels_needed=any(CLIPS_OF[e.dataset] == name for e in COMPARED),
         )
         for name, dataset in CONFIG.datasets.items()

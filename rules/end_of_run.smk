@@ -19,9 +19,14 @@ def tell_killed_jobs(logs):
 def tell_results():
     """Print what the run came to."""
     # A job on a cluster is a run of its own, whose end is nobody's.
-    if workflow.is_main_process and (
-        words := closing_words(Path("results"), list(CONFIG.datasets))
-    ):
+    if not workflow.is_main_process:
+        return
+    if IN_STORAGE:
+        # Nothing of it is here any more.
+        words = f"All results are in {workflow.storage_settings.default_storage_prefix}."
+    else:
+        words = closing_words(Path("results"), list(CONFIG.datasets))
+    if words:
         print(f"\n{words}", file=sys.stderr)
 
 

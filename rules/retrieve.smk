@@ -11,7 +11,7 @@ Out: {downloads}/{collection}.csv: path,size_bytes,modified_ns of each file of t
 rule retrieve_collection:
     """Download a published collection, unless there is a copy, and unpack it."""
     output:
-        listing=f"{CONFIG.downloads}/{{collection}}.csv",
+        listing=kept_here(f"{CONFIG.downloads}/{{collection}}.csv"),
     log:
         of_job("logs", "retrieve_collection", "{collection}"),
     benchmark:
@@ -35,7 +35,7 @@ rule retrieve_collection:
 rule retrieve_annotations:
     """Download the lists of a published collection, unless there is a copy, and read them."""
     output:
-        annotations=f"{CONFIG.downloads}/{{family}}_annotations.csv",
+        annotations=kept_here(f"{CONFIG.downloads}/{{family}}_annotations.csv"),
     log:
         of_job("logs", "retrieve_annotations", "{family}"),
     benchmark:

@@ -82,5 +82,5 @@ def maker_of(path):
 def files_read(maker, wildcards):
     """Yield the inputs of a rule."""
     for item in maker.input:
-        found = item(wildcards) if callable(item) else item.format(**wildcards)
+        found = item(wildcards) if callable(item) else named(item).format(**wildcards)
         yield from [found] if isinstance(found, str) else found

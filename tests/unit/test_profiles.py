@@ -12,7 +12,7 @@ from snakemake.profiles import ProfileConfigFileParser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROFILES = REPOSITORY / "profiles"
-NAMES = ("default", "slurm", "generic")
+NAMES = ("default", "slurm", "generic", "s3")
 GROUPS = {
     "write_shard": "audio", "synthesise_audio": "audio", "resample_audio": "audio",
     "compute_stft": "audio", "compute_fingerprint": "audio",
@@ -38,6 +38,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "default": {**EVERYWHERE, "scheduler": "ilp", "retries": 0, "latency_wait": 5},
     "slurm": {**EVERYWHERE, **CLUSTER},
     "generic": {**EVERYWHERE, **CLUSTER, "max_status_checks_per_second": 5},
+    "s3": {**EVERYWHERE, "scheduler": "greedy", "retries": 0, "latency_wait": 5},
 }
 #: Of the executors, which the default environment does not have: tests/cluster asserts these.
 EXECUTORS = {
