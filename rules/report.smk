@@ -2,8 +2,8 @@
 
 In:  results/tables.csv, results/tables/figure_of_merit_*.csv; predictions, experts_by_genre,
      partitions, learning curves, models and segments; audio_report.csv.
-Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png,
-     results/report.html.
+Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png, the same
+     as PDF for print; results/report.html.
 """
 
 
@@ -14,6 +14,7 @@ rule plot_figure_of_merit:
         predictions=made(PREDICTIONS),
     output:
         figure="results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
+        vector="results/figures/figure_of_merit/{dataset}_{partition}_{system}.pdf",
     log:
         of_job("logs", "plot_figure_of_merit", "{dataset}/{partition}/{system}"),
     benchmark:
@@ -33,7 +34,9 @@ rule plot_figure_of_merit:
             planned=published_matrix,
         ),
     shell:
-        command("plot_figure_of_merit", "input.matrix input.predictions output.figure")
+        command(
+            "plot_figure_of_merit", "input.matrix input.predictions output.figure output.vector"
+        )
         + ' --published "$GENREFLOW_BASE/config/published"'
 
 
@@ -44,6 +47,7 @@ rule plot_accuracy:
         predictions=predictions_of_first,
     output:
         figure="results/figures/accuracy/{dataset}_{partition}.png",
+        vector="results/figures/accuracy/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_accuracy", "{dataset}/{partition}"),
     benchmark:
@@ -58,7 +62,7 @@ rule plot_accuracy:
     params:
         config=depends("plot_accuracy", wildcards=("dataset", "partition")),
     shell:
-        command("plot_accuracy", "input.tables input.predictions output.figure")
+        command("plot_accuracy", "input.tables input.predictions output.figure output.vector")
 
 
 rule plot_experts_by_genre:
@@ -69,6 +73,7 @@ rule plot_experts_by_genre:
         predictions=lambda w: predictions_of(weighting_mixtures(w)[:1], w),
     output:
         figure="results/figures/experts_by_genre/{dataset}_{partition}.png",
+        vector="results/figures/experts_by_genre/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_experts_by_genre", "{dataset}/{partition}"),
     benchmark:
@@ -83,7 +88,10 @@ rule plot_experts_by_genre:
     params:
         config=depends("plot_experts_by_genre", wildcards=("dataset", "partition")),
     shell:
-        command("plot_experts_by_genre", "input.comparison input.predictions output.figure")
+        command(
+            "plot_experts_by_genre",
+            "input.comparison input.predictions output.figure output.vector",
+        )
 
 
 rule plot_learning_curves:
@@ -93,6 +101,7 @@ rule plot_learning_curves:
         models=lambda w: training_files(w, ".safetensors"),
     output:
         figure="results/figures/learning_curves/{dataset}_{partition}.png",
+        vector="results/figures/learning_curves/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_learning_curves", "{dataset}/{partition}"),
     benchmark:
@@ -114,7 +123,7 @@ rule plot_learning_curves:
             },
         ),
     shell:
-        command("plot_learning_curves", "input.curves input.models output.figure")
+        command("plot_learning_curves", "input.curves input.models output.figure output.vector")
 
 
 rule plot_tsne:
@@ -126,6 +135,7 @@ rule plot_tsne:
         ),
     output:
         figure="results/figures/tsne/{dataset}_{partition}.png",
+        vector="results/figures/tsne/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_tsne", "{dataset}/{partition}"),
     benchmark:
@@ -149,7 +159,7 @@ rule plot_tsne:
             },
         ),
     shell:
-        command("plot_tsne", "input.partition input.segments output.figure")
+        command("plot_tsne", "input.partition input.segments output.figure output.vector")
 
 
 rule write_report:
@@ -175,6 +185,8 @@ rule write_report:
         studies=STUDIES,
         study_figures=[f"results/figures/studies/{study}.png" for study in VARIATIONS],
         experts=[f"results/figures/experts_by_genre/{d}_{p}.png" for d, p in WEIGHTED],
+        clips=CLIP_FIGURES,
+        wrong_clips=WRONG_CLIP_FIGURES,
     output:
         report="results/report.html",
     log:
@@ -193,5 +205,6 @@ rule write_report:
             "write_report",
             "input.tables input.comparisons input.leak_audit input.experts_by_genre "
             "input.audio_reports input.partitions input.predictions input.accuracy input.matrices "
-            "input.curves input.tsne input.experts input.studies input.study_figures output.report",
+            "input.curves input.tsne input.experts input.studies input.study_figures "
+            "input.clips input.wrong_clips output.report",
         )

@@ -16,7 +16,7 @@ from genreflow.results.drawing import save_figure
 
 def main(job: Job) -> None:
     """Compute the feature of the chosen clips from their files, so that no cache is needed."""
-    parameters, axes, name = job.settings, job.planned["axes"], job.wildcards["feature"]
+    parameters, axes, name = job.settings, dict(job.planned["features"]), job.wildcards["feature"]
     clips = {clip.track_id: clip for clip in read_clips(job.path("manifest"))}
     labels = {track_id: clip.label for track_id, clip in clips.items()}
     usable = {

@@ -15,7 +15,7 @@ from genreflow.results.wrong_clips import choose_wrong, draw_wrong_clips
 
 def main(job: Job) -> None:
     """Choose the clips, and grow the forest again only if there are any."""
-    planned, fold_number = job.planned, job.planned["fold"]
+    fold_number = job.planned["fold"]
     rf, seed = dict(job.settings["rf"]), job.settings["seed"]
     decision = rf.pop("decision")
     clips = choose_wrong(read_predictions(job.path("predictions")))
@@ -44,8 +44,8 @@ def main(job: Job) -> None:
     figure = draw_wrong_clips(
         clips,
         labels=fold.labels,
-        starts=planned["shift_seconds"] * np.arange(segments),
-        segment_seconds=planned["segment_seconds"],
+        starts=job.settings["shift_seconds"] * np.arange(segments),
+        segment_seconds=job.settings["segment_seconds"],
         decision=decision,
         title=title,
     )

@@ -31,7 +31,7 @@ COLOUR_MAP = colormaps["magma"].resampled(40)
 #: dB below the loudest value of a clip at which spectrograms end.
 FLOOR = 80.0
 #: Share of the values at either end that lie off the scale, where a feature has no natural ends.
-OFF_SCALE = 0.01
+OFF_SCALE = 0.02
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def clip_panels(
 
 def decibels(magnitude: Array) -> Array:
     """Return the level of magnitudes, reference 1; of zero it is -200 dB."""
-    return np.asarray(20 * np.log10(np.maximum(magnitude, 1e-10)))
+    return np.asarray(20 * np.log10(np.maximum(magnitude, 1e-10, dtype=np.float64)))
 
 
 def _below_loudest(levels: Mapping[str, Array]) -> dict[str, Array]:
