@@ -392,7 +392,7 @@ def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure
     )
     every_axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
     counts = {score.label: score.n for score in panels[""]}
-    rows = [f"{shorten(label, 24)} ({counts[label]})" for label in labels]
+    rows = [f"{shorten(label, 28)} ({counts[label]})" for label in labels]
     for axes, (mixture, panel) in zip(every_axes, panels.items(), strict=True):
         names = columns[mixture]
         darkest = 200 / len(names) if mixture else 100
@@ -403,7 +403,7 @@ def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure
             below = "95 % interval" if panel[0].seed != MEAN else "deviation over the seeds"
             heading = f"recall (%), below: {below}"
         axes.set_title(heading)
-        axes.set_yticks(range(len(labels)), rows)
+        axes.set_yticks(range(len(labels)), rows, fontsize=8)
         # Experts stand below each other.
         axes.set_xlim(-0.5, most - 0.5)
     every_axes[0].set_ylabel("genre (test clips)")
