@@ -156,7 +156,7 @@ def test_ticks_are_where_the_panels_say(name: str) -> None:
     for axis, where in ((first.yaxis, panel.vertical), (drawn[2].xaxis, panel.horizontal)):
         labels = [float(label.get_text()) for label in axis.get_ticklabels()]
         places = np.interp(axis.get_ticklocs(), range(len(where.places)), where.places)
-        assert len(labels) >= 3
+        assert len(labels) >= 2
         assert places == pytest.approx(labels, abs=1e-6)
     # Rows go upwards.
     assert first.images[0].origin == "lower"

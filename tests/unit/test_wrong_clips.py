@@ -151,6 +151,15 @@ def test_a_segment_is_drawn_in_its_middle_over_the_clip() -> None:
     assert (looks["rock"], looks["blues"]) == ("-", "--")
 
 
+def test_of_a_single_segment_every_label_is_seen() -> None:
+    clip = WrongClip("t1", "blues", "rock", 1.0, np.array([[0.3, 0.2, 0.5]]))
+    figure = draw_wrong_clips(
+        [clip], labels=LABELS, starts=STARTS[:1], segment_seconds=5, decision="majority", title="t"
+    )
+    marks = {line.get_gid(): line.get_marker() for line in figure.axes[0].lines}
+    assert marks == {"blues": "_", "$jazz$": "_", "rock": "o"}
+
+
 @pytest.mark.parametrize("number", [0, 1, MOST_CLIPS])
 def test_nothing_is_cut_off_and_bytes_repeat(number: int, tmp_path: Path) -> None:
     figure = wrong(number)

@@ -137,9 +137,11 @@ def _draw_segments(
     for index, label in enumerate(labels):
         look = looks.get(label, {"color": OTHER, "linewidth": 1, "zorder": 1})
         chosen = [int(segment) for segment in np.flatnonzero(votes == index)]
+        # A single segment makes no line.
+        mark = "o" if chosen else "_" if len(middles) == 1 else ""
         axes.plot(
-            middles, clip.probabilities[:, index], marker="o" if chosen else "", markersize=4.5,
-            markevery=chosen, gid=label, **look,
+            middles, clip.probabilities[:, index], marker=mark, markersize=4.5 if chosen else 9,
+            markevery=chosen or None, gid=label, **look,
         )  # fmt: skip
 
 
