@@ -152,7 +152,9 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     ),
     **{
         f"plot_wrong_clips {s}": (
-            "make_partition", *_steps("aggregate_segments", JEONG_SYSTEMS[s]), f"evaluate_forest {s}"
+            "make_partition",
+            *_steps("aggregate_segments", JEONG_SYSTEMS[s]),
+            f"evaluate_forest {s}",
         )
         for s in JEONG_SYSTEMS
     },
@@ -162,8 +164,12 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),
     "write_report": (
-        "make_tables", "plot_experts_by_genre", "plot_learning_curves", "plot_tsne",
-        *_steps("plot_clips", DRAWN), *_steps("plot_wrong_clips", JEONG_SYSTEMS),
+        "make_tables",
+        "plot_experts_by_genre",
+        "plot_learning_curves",
+        "plot_tsne",
+        *_steps("plot_clips", DRAWN),
+        *_steps("plot_wrong_clips", JEONG_SYSTEMS),
     ),
     "write_run_config": (),
 }

@@ -65,9 +65,7 @@ def main(job: Job) -> None:
         quarantined[dataset["name"]] = {report.track_id for report in lost}
         settings = changed_settings(dataset["settings"], job.planned["defaults"])
         statuses = dict(Counter(report.status for report in reports).most_common())
-        drawn = [
-            _clips(next(clips), feature, dataset["name"]) for feature in dataset["pictures"]
-        ]
+        drawn = [_clips(next(clips), feature, dataset["name"]) for feature in dataset["pictures"]]
         datasets.append(
             DatasetSection(
                 **dataset | {"settings": settings, "pictures": drawn},
