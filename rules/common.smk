@@ -12,7 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from genreflow.collections.sources import COLLECTIONS
 from genreflow.errors import UserError
-from genreflow.features.registry import FEATURES, clip_shape, feature_parameters
+from genreflow.features.registry import CACHES, FEATURES, clip_shape, feature_parameters
 from genreflow.files.atomic import check_folder, check_readable, write_whole
 from genreflow.files.integrity import digest_parameters
 from genreflow.partitions.names import ALL, FOLDS, number_of_folds

@@ -2,8 +2,8 @@
 
 In:  results/tables.csv, results/tables/figure_of_merit_*.csv; predictions, experts_by_genre,
      partitions, learning curves, models and segments; audio_report.csv.
-Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png,
-     results/report.html.
+Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png, the same
+     as PDF for print; results/report.html.
 """
 
 
@@ -17,6 +17,7 @@ rule plot_figure_of_merit:
             "results/figures/figure_of_merit/{dataset}_{partition}_{system}.png",
             "Figures of merit",
         ),
+        vector="results/figures/figure_of_merit/{dataset}_{partition}_{system}.pdf",
     log:
         of_job("logs", "plot_figure_of_merit", "{dataset}/{partition}/{system}"),
     benchmark:
@@ -36,7 +37,9 @@ rule plot_figure_of_merit:
             planned=published_matrix,
         ),
     shell:
-        command("plot_figure_of_merit", "input.matrix input.predictions output.figure")
+        command(
+            "plot_figure_of_merit", "input.matrix input.predictions output.figure output.vector"
+        )
         + ' --published "$GENREFLOW_BASE/config/published"'
 
 
@@ -47,6 +50,7 @@ rule plot_accuracy:
         predictions=predictions_of_first,
     output:
         figure=in_report("results/figures/accuracy/{dataset}_{partition}.png", "Accuracy"),
+        vector="results/figures/accuracy/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_accuracy", "{dataset}/{partition}"),
     benchmark:
@@ -61,7 +65,7 @@ rule plot_accuracy:
     params:
         config=depends("plot_accuracy", wildcards=("dataset", "partition")),
     shell:
-        command("plot_accuracy", "input.tables input.predictions output.figure")
+        command("plot_accuracy", "input.tables input.predictions output.figure output.vector")
 
 
 rule plot_experts_by_genre:
@@ -74,6 +78,7 @@ rule plot_experts_by_genre:
         figure=in_report(
             "results/figures/experts_by_genre/{dataset}_{partition}.png", "Experts by genre"
         ),
+        vector="results/figures/experts_by_genre/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_experts_by_genre", "{dataset}/{partition}"),
     benchmark:
@@ -88,7 +93,10 @@ rule plot_experts_by_genre:
     params:
         config=depends("plot_experts_by_genre", wildcards=("dataset", "partition")),
     shell:
-        command("plot_experts_by_genre", "input.comparison input.predictions output.figure")
+        command(
+            "plot_experts_by_genre",
+            "input.comparison input.predictions output.figure output.vector",
+        )
 
 
 rule plot_learning_curves:
@@ -100,6 +108,7 @@ rule plot_learning_curves:
         figure=in_report(
             "results/figures/learning_curves/{dataset}_{partition}.png", "Learning curves"
         ),
+        vector="results/figures/learning_curves/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_learning_curves", "{dataset}/{partition}"),
     benchmark:
@@ -121,7 +130,7 @@ rule plot_learning_curves:
             },
         ),
     shell:
-        command("plot_learning_curves", "input.curves input.models output.figure")
+        command("plot_learning_curves", "input.curves input.models output.figure output.vector")
 
 
 rule plot_tsne:
@@ -133,6 +142,7 @@ rule plot_tsne:
         ),
     output:
         figure=in_report("results/figures/tsne/{dataset}_{partition}.png", "t-SNE maps"),
+        vector="results/figures/tsne/{dataset}_{partition}.pdf",
     log:
         of_job("logs", "plot_tsne", "{dataset}/{partition}"),
     benchmark:
@@ -156,7 +166,7 @@ rule plot_tsne:
             },
         ),
     shell:
-        command("plot_tsne", "input.partition input.segments output.figure")
+        command("plot_tsne", "input.partition input.segments output.figure output.vector")
 
 
 rule write_report:
@@ -182,6 +192,8 @@ rule write_report:
         studies=STUDIES,
         study_figures=[f"results/figures/studies/{study}.png" for study in VARIATIONS],
         experts=[f"results/figures/experts_by_genre/{d}_{p}.png" for d, p in WEIGHTED],
+        clips=CLIP_FIGURES,
+        wrong_clips=WRONG_CLIP_FIGURES,
     output:
         report="results/report.html",
     log:
@@ -200,5 +212,6 @@ rule write_report:
             "write_report",
             "input.tables input.comparisons input.leak_audit input.experts_by_genre "
             "input.audio_reports input.partitions input.predictions input.accuracy input.matrices "
-            "input.curves input.tsne input.experts input.studies input.study_figures output.report",
+            "input.curves input.tsne input.experts input.studies input.study_figures "
+            "input.clips input.wrong_clips output.report",
         )

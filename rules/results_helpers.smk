@@ -163,6 +163,7 @@ def reported(wildcards):
                 # As many as one reads: a command has no room for thousands.
                 "labels": [label[:60] for label in PLANNED[name].labels[:40]],
                 "settings": SETTINGS[name].model_dump(exclude=hidden),
+                "pictures": DRAWN_FEATURES if name in REPORTED_DATASETS else [],
             }
             for name, dataset in CONFIG.datasets.items()
         ],
@@ -176,6 +177,7 @@ def reported(wildcards):
                 "curves": (dataset, partition) in TRAINED,
                 "tsne": (dataset, partition) in MAPPED,
                 "experts": (dataset, partition) in WEIGHTED,
+                "wrong_clips": [system for system in systems if system in JEONG_SYSTEMS],
             }
             for (dataset, partition), systems in SYSTEMS_OF.items()
         ],

@@ -2,7 +2,8 @@
 
 In:  predictions and audits of a dataset and of its variants; the benchmarks of their jobs.
 Out: results/{dataset}/shared.csv: rule,jobs,dataset,file,benchmark of all that is behind a variant;
-     results/tables/studies.csv, study_costs.csv; results/figures/studies/{study}.png.
+     results/tables/studies.csv, study_costs.csv; results/figures/studies/{study}.png
+     and .pdf.
 """
 
 
@@ -62,6 +63,7 @@ rule plot_study:
         studies="results/tables/studies.csv",
     output:
         figure=in_report("results/figures/studies/{study}.png", "Studies"),
+        vector="results/figures/studies/{study}.pdf",
     log:
         of_job("logs", "plot_study", "{study}"),
     benchmark:
@@ -76,4 +78,4 @@ rule plot_study:
     params:
         config=depends("plot_study", wildcards=("study",)),
     shell:
-        command("plot_study", "input.studies output.figure")
+        command("plot_study", "input.studies output.figure output.vector")

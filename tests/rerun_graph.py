@@ -56,6 +56,8 @@ MIXERS: Final = _steps("train_mixer", ("moec", "moer"))
 PROBE: Final = "probe:mert"
 EVERY_SYSTEM: Final = (*SYSTEMS, PROBE)
 PREDICTIONS: Final = _steps("predict_expert", MIXED)
+#: The features of which there is a figure of clips.
+DRAWN: Final = ("cepstrogram", "cepstral_modulation", "hpss", "mel", "modulation", "mfcc")
 
 #: Every step in data-flow order, with the steps whose results it reads.
 READS: Final[dict[str, tuple[str, ...]]] = {
@@ -145,12 +147,30 @@ READS: Final[dict[str, tuple[str, ...]]] = {
         "audit_partition",
         "audit_models",
     ),
+    **dict.fromkeys(
+        _steps("plot_clips", DRAWN), ("write_manifest", "synthesise_audio", "collect_quarantine")
+    ),
+    **{
+        f"plot_wrong_clips {s}": (
+            "make_partition",
+            *_steps("aggregate_segments", JEONG_SYSTEMS[s]),
+            f"evaluate_forest {s}",
+        )
+        for s in JEONG_SYSTEMS
+    },
     "plot_accuracy": ("make_tables",),
     **{f"plot_figure_of_merit {s}": (f"make_figure_of_merit {s}",) for s in EVERY_SYSTEM},
     "plot_experts_by_genre": ("compare_experts",),
     "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),
-    "write_report": ("make_tables", "plot_experts_by_genre", "plot_learning_curves", "plot_tsne"),
+    "write_report": (
+        "make_tables",
+        "plot_experts_by_genre",
+        "plot_learning_curves",
+        "plot_tsne",
+        *_steps("plot_clips", DRAWN),
+        *_steps("plot_wrong_clips", JEONG_SYSTEMS),
+    ),
     "write_run_config": (),
 }
 #: Every rule with its steps.

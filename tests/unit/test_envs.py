@@ -23,7 +23,7 @@ LOCK_NAMES = {
     "soxr-python": "soxr",
 }
 #: The lock's names where they differ from the modules'.
-MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 #: Neither is a Python package of the lock.
 NOT_LOCKED = {"python", "ffmpeg"}
 

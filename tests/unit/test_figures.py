@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from genreflow.results.drawing import TITLE_LENGTH, WIDTH, save_figure
 from genreflow.results.embedding import PERPLEXITY, choose_perplexity, embed_segments
 from genreflow.results.figures import (
     LearningCurve,
@@ -18,7 +19,6 @@ from genreflow.results.figures import (
     draw_learning_curves,
     draw_study,
     draw_tsne,
-    save_figure,
 )
 from genreflow.results.scores import (
     MEAN,
@@ -117,12 +117,18 @@ DRAWN = [figure_of_merit, learning_curves, tsne, accuracies, experts_by_genre, s
 
 @pytest.mark.parametrize("draw", DRAWN)
 def test_the_same_data_give_the_same_bytes(draw: Callable[[], Figure], tmp_path: Path) -> None:
-    first, second = tmp_path / "first.png", tmp_path / "second.png"
+    first, second = (
+        [tmp_path / f"{time}.{ending}" for ending in ("png", "pdf")] for time in ("first", "second")
+    )
     save_figure(draw(), first)
     save_figure(draw(), second)
-    assert first.read_bytes() == second.read_bytes()
-    assert first.read_bytes().startswith(b"\x89PNG")
-    assert b"matplotlib" not in first.read_bytes().lower()
+    for path, again, start in zip(first, second, (b"\x89PNG", b"%PDF"), strict=True):
+        assert path.read_bytes() == again.read_bytes()
+        assert path.read_bytes().startswith(start)
+        assert b"matplotlib" not in path.read_bytes().lower()
+    assert b"Date" not in first[1].read_bytes()
+    # Letters, not outlines of them.
+    assert b"/TrueType" in first[1].read_bytes() or b"/CIDFontType2" in first[1].read_bytes()
 
 
 @pytest.mark.parametrize("draw", DRAWN)
@@ -137,6 +143,27 @@ def test_nothing_is_cut_off(draw: Callable[[], Figure]) -> None:
     assert inner.y1 <= height + 0.01
 
 
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_phone_shows_a_figure_or_at_least_its_title_whole(draw: Callable[[], Figure]) -> None:
+    figure = draw()
+    figure.draw_without_rendering()
+    assert draw is figure_of_merit or figure.get_size_inches()[0] == WIDTH
+    # 358 of 390 px are left beside the margins; an inch has 96 where the picture is not shrunk.
+    inches = WIDTH if draw is not figure_of_merit else 358 / 96
+    title = figure.get_suptitle()
+    assert max(map(len, title.splitlines())) <= TITLE_LENGTH
+    assert figure._suptitle.get_window_extent().x1 / figure.dpi <= inches
+
+
+def test_a_long_title_is_broken_and_loses_nothing() -> None:
+    title = "a_very_long_name_of_a_dataset_of_somebody, random_group_disjoint: SF+TF\nn = 30"
+    figure = draw_figure_of_merit(LABELS, MATRIX, title=title)
+    assert figure.get_suptitle().replace("\n", "").replace(" ", "") == title.replace(
+        "\n", ""
+    ).replace(" ", "")
+    assert max(map(len, figure.get_suptitle().splitlines())) <= TITLE_LENGTH
+
+
 def test_figure_of_merit_prints_every_number_at_its_place() -> None:
     (axes,) = figure_of_merit().axes
     printed = {}
@@ -148,9 +175,10 @@ def test_figure_of_merit_prints_every_number_at_its_place() -> None:
     assert len(printed) == MATRIX.size
 
 
-def test_figure_of_merit_has_the_published_matrix_beside_it() -> None:
+def test_figure_of_merit_has_the_published_matrix_below_it() -> None:
     published = MATRIX + 1
     ours, theirs = draw_figure_of_merit(LABELS, MATRIX, title="t", published=published).axes
+    assert ours.get_position().y0 > theirs.get_position().y0
     for axes, matrix in ((ours, MATRIX), (theirs, published)):
         printed = [float(text.get_text()) for text in axes.texts]
         assert printed == pytest.approx(list(matrix.ravel()), abs=0.05)
@@ -212,14 +240,16 @@ def test_learning_curves_mark_the_epoch_that_was_kept() -> None:
     assert mfcc.get_yscale() == "linear"
 
 
-def test_learning_curves_of_wide_range_share_a_logarithmic_axis() -> None:
+def test_learning_curves_have_axes_of_their_own_and_say_where_one_is_logarithmic() -> None:
     figure = draw_learning_curves(
         {"SF": [curve(5, 3)], "MFCC": [curve(9, 9, last=1e-3)]}, classes=8, title="t"
     )
     sf, mfcc = figure.axes[:2]
-    assert sf.get_yscale() == mfcc.get_yscale() == "log"
-    assert sf.get_ylim() == mfcc.get_ylim()
-    assert "logarithmic" in figure.get_supylabel()
+    assert (sf.get_yscale(), mfcc.get_yscale()) == ("linear", "log")
+    assert (sf.get_ylabel(), mfcc.get_ylabel()) == ("", "logarithmic")
+    # Without the line of a guess, the one ends where its own losses do.
+    assert sf.get_ylim()[0] > 0.4
+    assert mfcc.get_ylim()[0] < 1e-3
 
 
 def test_one_epoch_is_visible_and_its_ticks_whole() -> None:
@@ -234,6 +264,10 @@ def test_tsne_has_a_marker_a_segment_and_a_colour_a_genre() -> None:
     figure = tsne()
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["SF", "SF+TF"]
     for axes in figure.axes:
+        looks = {
+            (*c.get_facecolor()[0], *c.get_paths()[0].vertices.ravel()) for c in axes.collections
+        }
+        assert len(looks) == len({look[4:] for look in looks}) == len(LABELS)
         assert sum(len(cloud.get_offsets()) for cloud in axes.collections) == 9
         colours = {tuple(cloud.get_facecolor()[0]) for cloud in axes.collections}
         assert len(colours) == len(LABELS)
@@ -384,7 +418,7 @@ def test_a_study_has_a_panel_a_system_and_the_largest_gain_first() -> None:
     panels = [axes for axes in study().axes if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in panels] == ["SF", "TF"]
     names = [[label.get_text() for label in axes.get_yticklabels()] for axes in panels]
-    assert names == [["rf.trees = x", "rf.decision = x"], ["rf.trees = x"]]
+    assert names == [["rf.trees\n= x", "rf.decision\n= x"], ["rf.trees\n= x"]]
     # Only the interval from -14 to -4 leaves out 0.
     markers = [line for line in panels[0].lines if line.get_marker() == "o"]
     assert [line.get_markerfacecolor() == "white" for line in markers] == [True, False]

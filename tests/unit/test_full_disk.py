@@ -43,12 +43,12 @@ def write_feature(path: Path, *, clips: int = 40) -> None:
 
 
 def write_figure(path: Path) -> None:
-    from genreflow.results.figures import save_figure
+    from genreflow.results.drawing import save_figure
     from matplotlib.figure import Figure
 
     figure = Figure()
     figure.add_subplot().plot([1, 2])
-    save_figure(figure, path)
+    save_figure(figure, [path])
 
 
 VALUES = np.random.default_rng(0).random(5000)

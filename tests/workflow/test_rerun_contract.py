@@ -43,6 +43,7 @@ from rerun_graph import (
     DATASETS,
     EXPERIMENTS,
     OTHERS,
+    RULES,
     SETTINGS,
     TRAINED_EXPERTS,
     WHOLE,
@@ -53,7 +54,7 @@ from rerun_graph import (
 
 Config = dict[str, Any]
 #: The wildcards that make a step of a rule.
-VARIANTS = ("component", "network", "expert", "mixer", "system")
+VARIANTS = ("component", "feature", "network", "expert", "mixer", "system")
 #: Rules that only collect what others make.
 COLLECTING = ("all", "features", "tables", "report")
 #: Another value of each key, legal beside those of the runs.
@@ -804,17 +805,18 @@ def test_of_two_changes_at_once_none_is_forgotten(pretended: Run, music: Path) -
 
 # Code.
 
-#: Some modules, and the steps whose scripts use them.
+#: Some modules, and the steps whose scripts use them.  Figures of clips compute what they show.
 MODULES: dict[str, tuple[str, ...]] = {
-    "features/stft": ("compute_stft",),
+    "features/stft": ("compute_stft", *RULES["plot_clips"]),
     # SF's and TF's networks have one script, which needs the module for TF.
     "features/cepstrum": (
         "compute_cepstrogram",
         "compute_normalisation sf",
         "compute_normalisation tf",
+        *RULES["plot_clips"],
     ),
-    "features/hpss": ("separate_hpss",),
-    "features/mfcc": ("compute_mfcc",),
+    "features/hpss": ("separate_hpss", *RULES["plot_clips"]),
+    "features/mfcc": ("compute_mfcc", *RULES["plot_clips"]),
     "yi2019/training": (*TRAINED_EXPERTS, "evaluate_mixture MoEB"),
     "errors": (),
 }

@@ -23,7 +23,10 @@ CATEGORIES = {
     "Experts by genre": ["tables/experts_by_genre.csv", "figures/experts_by_genre/"],
     "Learning curves": ["figures/learning_curves/"],
     "t-SNE maps": ["figures/tsne/"],
-    "Clips": ["tables/leak_audit.csv", "music/audio_report.csv", "music/quarantine.csv"],
+    "Clips": [
+        "tables/leak_audit.csv", "music/audio_report.csv", "music/quarantine.csv",
+        "figures/clips/", "figures/wrong_clips/",
+    ],
 }  # fmt: skip
 
 

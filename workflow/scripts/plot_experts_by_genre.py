@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from genreflow.files.predictions import read_predictions
 from genreflow.jobs.job import Job
-from genreflow.results.figures import draw_experts_by_genre, save_figure
+from genreflow.results.drawing import save_figure
+from genreflow.results.figures import draw_experts_by_genre
 from genreflow.results.scores import read_genre_scores
 
 
@@ -20,4 +21,4 @@ def main(job: Job) -> None:
     missing = int((predictions["predicted"] == "").sum()) // seeds
     if missing:
         title += f", {missing} of them quarantined"
-    save_figure(draw_experts_by_genre(scores, title=title), job.path("figure"))
+    save_figure(draw_experts_by_genre(scores, title=title), job.outputs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from genreflow.files.predictions import read_predictions
 from genreflow.jobs.job import Job
-from genreflow.results.figures import draw_figure_of_merit, save_figure
+from genreflow.results.drawing import save_figure
+from genreflow.results.figures import draw_figure_of_merit
 from genreflow.results.scores import read_figure_of_merit
 
 
@@ -27,4 +28,4 @@ def main(job: Job) -> None:
         known, published = read_figure_of_merit(job.path("published") / name)
         assert known == labels
     figure = draw_figure_of_merit(labels, matrix, title=title, published=published)
-    save_figure(figure, job.path("figure"))
+    save_figure(figure, job.outputs)

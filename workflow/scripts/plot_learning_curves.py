@@ -7,7 +7,8 @@ from collections import defaultdict
 import pandas as pd
 from genreflow.files.models import read_model
 from genreflow.jobs.job import Job
-from genreflow.results.figures import LearningCurve, draw_learning_curves, save_figure
+from genreflow.results.drawing import save_figure
+from genreflow.results.figures import LearningCurve, draw_learning_curves
 from genreflow.systems import SYSTEMS
 
 #: A network is called as the system that it makes.
@@ -29,4 +30,4 @@ def main(job: Job) -> None:
         classes=job.planned["classes"],
         title=f"{job.wildcards['dataset']}, {job.wildcards['partition']}: learning curves",
     )
-    save_figure(figure, job.path("figure"))
+    save_figure(figure, job.outputs)

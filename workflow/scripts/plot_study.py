@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from genreflow.jobs.job import Job
-from genreflow.results.figures import draw_study, save_figure
+from genreflow.results.drawing import save_figure
+from genreflow.results.figures import draw_study
 from genreflow.results.scores import read_differences
 
 
@@ -12,4 +13,4 @@ def main(job: Job) -> None:
     study = job.wildcards["study"]
     differences = read_differences(job.path("studies"), study)
     title = f"{study}: what each setting changes\nin the accuracy on {differences[0].n} test clips"
-    save_figure(draw_study(differences, title=title), job.path("figure"))
+    save_figure(draw_study(differences, title=title), job.outputs)

@@ -6,13 +6,14 @@ import numpy as np
 from genreflow.files.assignments import read_assignments
 from genreflow.files.store import read_arrays
 from genreflow.jobs.job import Job, log
+from genreflow.results.drawing import save_figure
 from genreflow.results.embedding import (
     LEAST_SEGMENTS,
     PERPLEXITY,
     choose_perplexity,
     embed_segments,
 )
-from genreflow.results.figures import draw_tsne, save_figure
+from genreflow.results.figures import draw_tsne
 from genreflow.seeds import derive_seed
 from threadpoolctl import threadpool_limits
 
@@ -50,4 +51,4 @@ def main(job: Job) -> None:
         title += f" (lowered from {PERPLEXITY:g}, as the segments are few)"
     log.info("%d segments, perplexity %.3g", number, perplexity)
     classes = np.repeat([labels.index(clip.label) for clip in test], a_clip)
-    save_figure(draw_tsne(maps, classes, labels=labels, title=title), job.path("figure"))
+    save_figure(draw_tsne(maps, classes, labels=labels, title=title), job.outputs)

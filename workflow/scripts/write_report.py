@@ -42,11 +42,22 @@ EXPERTS = (
 )
 
 CURVES = "A line a fold and seed; the circle is the epoch whose weights were kept."
+CLIPS = {
+    "hpss": "The power spectrogram and its harmonic and percussive parts (Yi 2019, figure 1).",
+    "mel": "The mel spectrograms of these, each of them the input of an expert.",
+    "modulation": "The spectrum of each mel band over the clip, the input of an expert.",
+    "mfcc": "Mel-frequency cepstral coefficients and their derivatives; the first, which is the "
+    "level, is off the scale.",
+    "cepstrogram": "The real cepstrum of each frame; its first value, the level, is off the scale.",
+    "cepstral_modulation": "The spectrum of each quefrency over windows, before it is "
+    "normalised: what the networks of TF learn from.",
+}
 
 
 def main(job: Job) -> None:
     """Gather the tables and figures of every experiment."""
     datasets = []
+    clips, wrong_clips = iter(job.paths("clips")), iter(job.paths("wrong_clips"))
     quarantined: dict[str, set[str]] = {}
     for dataset, source in zip(job.planned["datasets"], job.paths("audio_reports"), strict=True):
         reports = read_reports([source])
@@ -54,8 +65,13 @@ def main(job: Job) -> None:
         quarantined[dataset["name"]] = {report.track_id for report in lost}
         settings = changed_settings(dataset["settings"], job.planned["defaults"])
         statuses = dict(Counter(report.status for report in reports).most_common())
+        drawn = [_clips(next(clips), feature, dataset["name"]) for feature in dataset["pictures"]]
         datasets.append(
-            DatasetSection(**dataset | {"settings": settings}, statuses=statuses, quarantined=lost)
+            DatasetSection(
+                **dataset | {"settings": settings, "pictures": drawn},
+                statuses=statuses,
+                quarantined=lost,
+            )
         )
     matrices, curves, maps = (iter(job.paths(name)) for name in ("matrices", "curves", "tsne"))
     weighted = iter(job.paths("experts"))
@@ -70,6 +86,10 @@ def main(job: Job) -> None:
             "curves": _curves(next(curves), where) if experiment["curves"] else None,
             "tsne": _tsne(next(maps), where) if experiment["tsne"] else None,
             "experts": _experts(next(weighted), where) if experiment["experts"] else None,
+            "wrong_clips": [
+                Image(next(wrong_clips), f"Segments of clips that {system} got wrong on {where}.")
+                for system in experiment["wrong_clips"]
+            ],
         }
         assignments = read_assignments(partition)
         experiments.append(
@@ -114,6 +134,11 @@ def _curves(path: Path, where: str) -> Image:
     return Image(
         path, f"Training and validation loss by epoch of every network of {where}.", CURVES
     )
+
+
+def _clips(path: Path, name: str, dataset: str) -> Image:
+    alt = f"{name.replace('_', ' ').capitalize()} of one clip of each label of {dataset}."
+    return Image(path, alt, CLIPS.get(name, ""))
 
 
 def _tsne(path: Path, where: str) -> Image:

@@ -1,16 +1,10 @@
-"""Figures: data in, a matplotlib figure out.
-
-Figures are made without pyplot and under matplotlib's own defaults, so that neither a display
-nor a user's matplotlibrc has a say in them.
-"""
+"""Figures of the results: data in, a matplotlib figure out."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,41 +17,28 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from genreflow.errors import printable
-from genreflow.files.atomic import write_whole
+from genreflow.results.drawing import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    STYLE,
+    WIDTH,
+    put_title,
+    shorten,
+    wrap_title,
+)
 from genreflow.results.embedding import LEAST_SEGMENTS
 from genreflow.results.scores import MEAN, NEITHER, Difference, GenreScore, Score
 
 Array = npt.NDArray[np.floating]
 
-DPI = 150
-STYLE: list[str | Path | dict[str, Any]] = [
-    "default",
-    {
-        # A label may hold dollar signs.
-        "text.parse_math": False,
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.titlesize": 11,
-        "legend.frameon": False,
-    },
-]
-#: Petroff's ten: told apart with every kind of colour vision.
-COLOURS = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
-MARKERS = "os^Dv"
-GREY = "#6b6b6b"
 TRAIN, VALID = COLOURS[0], COLOURS[6]
+#: Dashes tell the two apart in grey.
+TRAIN_LINE = (0, (4, 1.2))
 #: Width of the gap between the confusions and the margins, in cells.
 GAP = 0.25
-#: Largest ratio of losses in a figure with a linear axis.
+#: Largest ratio of losses on a linear axis.
 LINEAR_RATIO = 30.0
-LONGEST_LABEL = 32
 
 
 @dataclass(frozen=True)
@@ -85,30 +66,32 @@ def draw_figure_of_merit(
     matrix
         Shape (classes + 1, classes + 1), in percent: rows predicted, columns true.
     published
-        The paper's matrix, to be drawn beside it.
+        The paper's matrix, to be drawn below it.
     """
     size = len(labels)
-    # 0.52 inches hold "100.0"; with many genres the cells shrink as far as numbers can be read.
-    cell = min(0.52, max(0.28, 14 / size))
-    margin = 0.4 + 0.07 * max(len(_shorten(label)) for label in labels)
+    # 0.43 inches hold "100.0"; with many genres the cells shrink as far as numbers can be read.
+    cell = min(0.43, max(0.28, 14 / size))
+    margin = 0.4 + 0.07 * max(len(shorten(label)) for label in labels)
     span = cell * (size + 1 + GAP)
     panels = [matrix] if published is None else [matrix, published]
+    lines = wrap_title(title).splitlines()
     # A few classes make a matrix narrower than its title.
-    width = max(len(panels) * (span + margin + 0.6), 0.085 * max(map(len, title.splitlines())))
-    figure = Figure(figsize=(width, span + 0.8 * margin + 0.8), layout="constrained")
-    every_axes = figure.subplots(1, len(panels), squeeze=False).ravel()
+    width = max(span + margin + 0.6, 0.085 * max(map(len, lines)) + 0.2)
+    height = len(panels) * (span + 0.8 * margin + 0.5) + 0.2 * len(lines)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    every_axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
     for axes, panel in zip(every_axes, panels, strict=True):
-        _draw_matrix(axes, labels, panel, font=min(8.5, 17 * cell))
+        _draw_matrix(axes, labels, panel, font=min(8, 18.5 * cell))
     if published is not None:
-        every_axes[0].set_title("here", fontsize=9.5)
-        every_axes[1].set_title("published (Jeong & Lee 2016, figure 3)", fontsize=9.5)
-    figure.suptitle(title)
+        every_axes[0].set_title("here")
+        every_axes[1].set_title("published (Jeong & Lee 2016, figure 3)")
+    put_title(figure, title)
     return figure
 
 
 def _draw_matrix(axes: Axes, labels: Sequence[str], matrix: Array, *, font: float) -> None:
     size = len(labels)
-    names = [_shorten(label) for label in labels]
+    names = [shorten(label) for label in labels]
     colours = colormaps["Blues"]
     axes.imshow(matrix[:size, :size], cmap=colours, vmin=0, vmax=100)
     places = [*range(size), size + GAP]
@@ -145,6 +128,9 @@ def draw_learning_curves(
 ) -> Figure:
     """Draw training and validation loss by epoch, a panel a network, a thin line a training.
 
+    Each panel has axes of its own: losses of networks of different inputs are no rivals.  One
+    whose losses differ much has a logarithmic axis, and says so.
+
     Parameters
     ----------
     curves
@@ -152,60 +138,62 @@ def draw_learning_curves(
     classes
         Their number gives the loss of a uniform guess, drawn as a dotted line.
     """
-    columns = min(4, len(curves))
+    columns = min(2, len(curves))
     rows = math.ceil(len(curves) / columns)
-    losses = np.concatenate(
-        [np.r_[c.train_loss, c.valid_loss] for trainings in curves.values() for c in trainings]
-    )
-    losses = losses[np.isfinite(losses) & (losses > 0)]
-    logarithmic = bool(len(losses)) and float(losses.max() / losses.min()) > LINEAR_RATIO
-    figure = Figure(figsize=(max(5.5, 3.1 * columns), 2.5 * rows + 1.0), layout="constrained")
-    # A logarithmic axis of one panel alone may hold no power of ten to label.
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=logarithmic).ravel()
+    figure = Figure(figsize=(WIDTH, 1.75 * rows + 1.2), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (network, trainings) in zip(panels, curves.items(), strict=False):
-        width = 1.6 if len(trainings) == 1 else 0.7
-        for curve in trainings:
-            for values, colour in ((curve.train_loss, TRAIN), (curve.valid_loss, VALID)):
-                # A single epoch makes no line.
-                marker = "." if len(values) == 1 else ""
-                epochs = range(1, len(values) + 1)
-                axes.plot(epochs, values, color=colour, linewidth=width, marker=marker)
-        for curve in trainings:
-            axes.plot(
-                curve.best_epoch, curve.valid_loss[curve.best_epoch - 1], marker="o", markersize=5,
-                color="none", markeredgecolor="black", zorder=3, clip_on=False,
-            )  # fmt: skip
-        axes.axhline(math.log(classes), color=GREY, linestyle=":", linewidth=1, zorder=0)
+        _draw_losses(axes, trainings)
+        axes.axhline(math.log(classes), color=GREY, linestyle=":", linewidth=1.2, zorder=0)
         count = f" ({len(trainings)} trainings)" if len(trainings) > 1 else ""
-        longest = max(len(curve.train_loss) for curve in trainings)
-        axes.set(title=network + count, xlim=(0.5, longest + 0.5))
-        ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-        axes.xaxis.set_major_locator(ticks)
-        if logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+        axes.set_title(network + count)
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
     for axes in panels[max(0, len(curves) - columns) : len(curves)]:
         axes.set_xlabel("epoch")
-    scale = ", logarithmic scale" if logarithmic else ""
-    figure.supylabel(f"mean cross-entropy (nats{scale})", fontsize=9)
+    figure.supylabel("mean cross-entropy (nats)", fontsize=9)
     handles = [
-        Line2D([], [], color=TRAIN, label="training"),
+        Line2D([], [], color=TRAIN, linestyle=TRAIN_LINE, label="training"),
         Line2D([], [], color=VALID, label="validation"),
         Line2D([], [], color="none", marker="o", markeredgecolor="black", label="epoch kept"),
         Line2D([], [], color=GREY, linestyle=":", label=f"uniform guess, ln {classes}"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4 if columns > 1 else 2)
-    figure.suptitle(title)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    put_title(figure, title)
     return figure
+
+
+def _draw_losses(axes: Axes, trainings: Sequence[LearningCurve]) -> None:
+    width = 1.6 if len(trainings) == 1 else 0.7
+    for curve in trainings:
+        for values, colour, line in (
+            (curve.train_loss, TRAIN, TRAIN_LINE),
+            (curve.valid_loss, VALID, "-"),
+        ):
+            # A single epoch makes no line.
+            marker = "." if len(values) == 1 else ""
+            epochs = range(1, len(values) + 1)
+            axes.plot(epochs, values, color=colour, linestyle=line, linewidth=width, marker=marker)
+    for curve in trainings:
+        axes.plot(
+            curve.best_epoch, curve.valid_loss[curve.best_epoch - 1], marker="o", markersize=5,
+            color="none", markeredgecolor="black", zorder=3, clip_on=False,
+        )  # fmt: skip
+    axes.set_xlim(0.5, max(len(curve.train_loss) for curve in trainings) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    losses = np.concatenate([np.r_[curve.train_loss, curve.valid_loss] for curve in trainings])
+    losses = losses[np.isfinite(losses) & (losses > 0)]
+    if len(losses) and float(losses.max() / losses.min()) > LINEAR_RATIO:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+        axes.set_ylabel("logarithmic", fontsize=8)
 
 
 @style.context(STYLE)
 def draw_tsne(
     maps: Mapping[str, Array], classes: npt.ArrayLike, *, labels: Sequence[str], title: str
 ) -> Figure:
-    """Draw t-SNE maps side by side, one marker a segment, one colour a genre.
+    """Draw t-SNE maps, one marker a segment, one colour and one form a genre.
 
     Parameters
     ----------
@@ -215,12 +203,16 @@ def draw_tsne(
     classes
         Class index of every segment.
     """
-    width = max(7.0, 4.0 * len(maps))
-    names = [_shorten(label) for label in labels]
-    # About eleven characters an inch, and four for the marker.
-    columns = max(1, min(len(names), int(11 * width / (max(map(len, names)) + 4))))
+    names = [shorten(label) for label in labels]
+    # About thirteen characters an inch, and four for the marker.
+    columns = max(1, min(len(names), int(13 * WIDTH / (max(map(len, names)) + 4))))
     legend_rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(width, 4.6 + 0.2 * legend_rows), layout="constrained")
+    across = min(2, len(maps))
+    down = math.ceil(len(maps) / across)
+    figure = Figure(
+        figsize=(WIDTH, WIDTH * down / across + 0.25 * down + 0.17 * legend_rows + 0.6),
+        layout="constrained",
+    )
     chosen = np.asarray(classes)
     genres: list[dict[str, Any]] = [
         # The shift gives the eleventh genre, which has the first one's colour, another marker.
@@ -230,8 +222,10 @@ def draw_tsne(
     ]  # fmt: skip
     # Large collections need smaller markers to remain clouds.
     area = float(np.clip(4000 / max(1, len(chosen)), 4, 28))
-    panels = figure.subplots(1, len(maps), squeeze=False).ravel()
-    for axes, (system, points) in zip(panels, maps.items(), strict=True):
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(maps) :]:
+        axes.set_axis_off()
+    for axes, (system, points) in zip(panels, maps.items(), strict=False):
         axes.set(title=system, xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="#bbbbbb")
         if len(points) < LEAST_SEGMENTS:
@@ -254,7 +248,7 @@ def draw_tsne(
     figure.legend(
         handles=handles, loc="outside lower center", ncols=columns, fontsize=8, handletextpad=0.2
     )
-    figure.suptitle(title)
+    put_title(figure, title)
     return figure
 
 
@@ -272,7 +266,7 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
         Accuracy in percent of always guessing the largest class, a dashed line.
     """
     systems = list(dict.fromkeys(score.system for score in scores))
-    figure = Figure(figsize=(7.0, 0.36 * len(systems) + 1.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.3 * len(systems) + 1.9), layout="constrained")
     axes = figure.add_subplot()
     axes.axvline(majority, color=GREY, linestyle="--", linewidth=1, zorder=0)
     published: dict[str, Any] = {"marker": "D", "color": "none", "markeredgecolor": COLOURS[2]}
@@ -302,10 +296,10 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
     axes.set(xlabel="accuracy (%)", xlim=(0, 100), ylim=(len(systems) - 0.4, -0.6))
     axes.grid(axis="x", color="#e5e5e5", zorder=-1)
     axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0, pad=8)
+    axes.tick_params(axis="y", length=0, pad=6)
     values = axes.secondary_yaxis("right")
     values.set_yticks(range(len(systems)), right)
-    values.tick_params(length=0, pad=10)
+    values.tick_params(length=0, pad=6)
     values.spines[:].set_visible(False)
     handles = [
         Line2D([], [], color=TRAIN, marker="o", label="accuracy, 95 % interval"),
@@ -320,8 +314,8 @@ def draw_accuracies(scores: Sequence[Score], *, majority: float, title: str) -> 
         handles.append(Line2D([], [], **published, label="published"))
     if NEITHER in papers.values():
         handles.append(Line2D([], [], linestyle="", label="* in neither paper"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
-    figure.suptitle(title)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+    put_title(figure, title)
     return figure
 
 
@@ -335,7 +329,7 @@ def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
     for difference in differences:
         panels.setdefault(difference.system, []).append(difference)
     rows = [len(panel) for panel in panels.values()]
-    figure = Figure(figsize=(6.5, 1.3 + sum(0.27 * n + 0.45 for n in rows)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.4 + sum(0.36 * n + 0.45 for n in rows)), layout="constrained")
     every_axes = figure.subplots(
         len(panels), 1, squeeze=False, sharex=True, height_ratios=[n + 0.6 for n in rows]
     ).ravel()
@@ -351,7 +345,8 @@ def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
         axes.axvline(0, color="black", linewidth=0.8, zorder=0)
         axes.set_title(system, fontweight="bold")
         axes.set_ylim(len(panel) - 0.4, -0.6)
-        names = [_shorten(f"{found.varied} = {found.value}", 48) for found in panel]
+        # On a line of its own, a long value leaves room for the interval.
+        names = [shorten(found.varied) + "\n= " + shorten(found.value, 28) for found in panel]
         axes.set_yticks(range(len(panel)), names, fontsize=8)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color="#e5e5e5", zorder=-1)
@@ -361,14 +356,14 @@ def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
         values.set_yticks(range(len(panel)), shown, fontsize=8)
         values.tick_params(length=0)
         values.spines[:].set_visible(False)
-    every_axes[-1].set_xlabel("difference to the baseline (percent points, 95 % interval)")
-    figure.suptitle(title)
+    every_axes[-1].set_xlabel("difference (percent points, 95 % interval)")
+    put_title(figure, title)
     return figure
 
 
 @style.context(STYLE)
 def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure:
-    """Draw what each expert knows of each genre, and beside it what each mixture makes of it.
+    """Draw what each expert knows of each genre, and below it what each mixture makes of it.
 
     Rows are genres, columns experts.  Recalls are dark at 100 %, weights at twice the share that
     each expert would have if all counted the same; below each number is its 95 % interval, or its
@@ -391,19 +386,13 @@ def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure
         for mixture, panel in panels.items()
     }
     agreements = {s.mixture: s for s in scores if not s.expert}  # of several seeds, their mean
-    width, height = 0.56, 0.42
-    margin = 0.5 + 0.075 * max(len(_shorten(label)) for label in labels)
+    most = max(map(len, columns.values()))
     figure = Figure(
-        figsize=(
-            margin + sum(width * len(names) + 0.35 for names in columns.values()),
-            height * len(labels) + 1.9,
-        ),
-        layout="constrained",
+        figsize=(WIDTH, len(panels) * (0.36 * len(labels) + 1.4) + 0.6), layout="constrained"
     )
-    ratios = [len(names) for names in columns.values()]
-    every_axes = figure.subplots(
-        1, len(panels), squeeze=False, sharey=True, width_ratios=ratios
-    ).ravel()
+    every_axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
+    counts = {score.label: score.n for score in panels[""]}
+    rows = [f"{shorten(label, 28)} ({counts[label]})" for label in labels]
     for axes, (mixture, panel) in zip(every_axes, panels.items(), strict=True):
         names = columns[mixture]
         darkest = 200 / len(names) if mixture else 100
@@ -412,14 +401,13 @@ def draw_experts_by_genre(scores: Sequence[GenreScore], *, title: str) -> Figure
             heading = f"{mixture}: weight (%)\n{_describe(agreements[mixture])}"
         else:
             below = "95 % interval" if panel[0].seed != MEAN else "deviation over the seeds"
-            heading = f"recall (%)\nbelow: {below}\n"
-        axes.set_title(heading, fontsize=9)
-    counts = {score.label: score.n for score in panels[""]}
-    every_axes[0].set_yticks(
-        range(len(labels)), [f"{_shorten(label)} ({counts[label]})" for label in labels]
-    )
+            heading = f"recall (%), below: {below}"
+        axes.set_title(heading)
+        axes.set_yticks(range(len(labels)), rows, fontsize=8)
+        # Experts stand below each other.
+        axes.set_xlim(-0.5, most - 0.5)
     every_axes[0].set_ylabel("genre (test clips)")
-    figure.suptitle(title)
+    put_title(figure, title)
     return figure
 
 
@@ -452,9 +440,7 @@ def _draw_genre_scores(
             column, row + 0.25, _spread(score), color=colour, fontsize=6.5,
             ha="center", va="center",
         )  # fmt: skip
-    axes.set_xticks(
-        range(len(experts)), experts, rotation=40, ha="right", rotation_mode="anchor"
-    )
+    axes.set_xticks(range(len(experts)), experts, rotation=30, ha="right", rotation_mode="anchor")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -469,19 +455,11 @@ def _spread(score: GenreScore) -> str:
 def _describe(agreement: GenreScore) -> str:
     """Return a rank correlation in words."""
     if agreement.value is None:
-        return "rank correlation –\n"
+        return "rank correlation –"
     return (
         f"rank correlation {agreement.value:.2f}\n"
         f"({agreement.ci_low:.2f} to {agreement.ci_high:.2f}), p {agreement.p:.2g}"
     )
-
-
-@style.context(STYLE)
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figure gives the same bytes."""
-    content = io.BytesIO()
-    figure.savefig(content, dpi=DPI, format="png", metadata={"Software": None})
-    write_whole(path, content.getvalue())
 
 
 def _text_colour(colours: Colormap, value: float) -> str:
@@ -490,9 +468,3 @@ def _text_colour(colours: Colormap, value: float) -> str:
     # Relative luminance of WCAG 2; below 0.18 white has the better contrast.
     linear = np.asarray(colours(value / 100)[:3]) ** 2.2
     return "white" if float(linear @ (0.2126, 0.7152, 0.0722)) < 0.18 else "black"
-
-
-def _shorten(label: str, longest: int = LONGEST_LABEL) -> str:
-    # Of line ends and control characters no font has a glyph.
-    shown = " ".join(printable(label).split())
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

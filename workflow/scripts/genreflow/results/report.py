@@ -13,6 +13,7 @@ from typing import Any
 
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.audio_report import AudioReport
+from genreflow.results.drawing import DPI
 from genreflow.results.scores import Comparison, Difference, GenreScore, Score
 
 #: Packages whose release may change a figure in the tables.
@@ -31,6 +32,12 @@ class Image:
     path: Path
     alt: str
     caption: str = ""
+
+    @property
+    def width(self) -> int:
+        """Width in CSS pixels at which its letters have the size that they were drawn with."""
+        # As every PNG has it; a CSS inch has 96 pixels.
+        return round(int.from_bytes(self.path.read_bytes()[16:20]) * 96 / DPI)
 
     @property
     def source(self) -> str:
@@ -58,6 +65,7 @@ class ExperimentSection:
     tsne: Image | None = None
     experts: Image | None = None
     agreements: Sequence[GenreScore] = ()
+    wrong_clips: Sequence[Image] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class DatasetSection:
     settings: Sequence[tuple[str, Any, Any]]
     statuses: Mapping[str, int]
     quarantined: Sequence[AudioReport]
+    pictures: Sequence[Image] = ()
 
 
 @dataclass(frozen=True)
