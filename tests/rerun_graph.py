@@ -150,7 +150,13 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "plot_experts_by_genre": ("compare_experts",),
     "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),
-    "write_report": ("make_tables", "plot_experts_by_genre", "plot_learning_curves", "plot_tsne"),
+    "write_report": (
+        "write_manifest",
+        "make_tables",
+        "plot_experts_by_genre",
+        "plot_learning_curves",
+        "plot_tsne",
+    ),
     "write_run_config": (),
 }
 #: Every rule with its steps.
