@@ -133,7 +133,7 @@ def test_the_summary_has_every_system_of_every_partition(
             assert re.search(rf"^{re.escape(system)}\b", text, flags=re.MULTILINE), system
     # SF of a swapped partition has seen its test clips.
     swapped = page.locator(".summary tbody").nth(1).locator("tr").nth(1)
-    assert "leaky: selection" in swapped.inner_text()
+    assert "leaky: group, selection" in swapped.inner_text()
     wrong = page.locator("section[aria-labelledby=wrong]").inner_text()
     assert "t10" in wrong
     assert "selection" in wrong
