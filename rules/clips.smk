@@ -52,9 +52,7 @@ rule plot_wrong_clips:
             fold_file("folds", "{system}.csv"), w, seed=SETTINGS[w.dataset].seeds[0], fold=0
         ),
     output:
-        figure=in_report(
-            "results/figures/wrong_clips/{dataset}_{partition}_{system}.png", "Clips"
-        ),
+        figure=in_report("results/figures/wrong_clips/{dataset}_{partition}_{system}.png", "Clips"),
         vector="results/figures/wrong_clips/{dataset}_{partition}_{system}.pdf",
     log:
         of_job("logs", "plot_wrong_clips", "{dataset}/{partition}/{system}"),

@@ -1,7 +1,8 @@
 """Figures and the report, which holds them all in one HTML file.
 
 In:  results/tables.csv, results/tables/figure_of_merit_*.csv; predictions, experts_by_genre,
-     partitions, learning curves, models and segments; audio_report.csv.
+     partitions, learning curves, models and segments; audio_report.csv, manifest.csv; of clips
+     that were got wrong, where the report has sound, their files; benchmarks, as far as there are.
 Out: results/figures/{accuracy,experts_by_genre,figure_of_merit,learning_curves,tsne}/*.png, the same
      as PDF for print; results/report.html.
 """
@@ -180,9 +181,8 @@ rule write_report:
             shared(f"results/{dataset}/audio_report.csv") for dataset in CONFIG.datasets
         ],
         partitions=each_partition(partition_file()),
-        predictions=lambda _: [
-            predictions_of_first({"dataset": d, "partition": p}) for d, p in SYSTEMS_OF
-        ],
+        manifests=each_partition("results/{dataset}/manifest.csv"),
+        predictions=each_system(PREDICTIONS),
         accuracy=each_partition("results/figures/accuracy/{dataset}_{partition}.png"),
         matrices=each_system("results/figures/figure_of_merit/{dataset}_{partition}_{system}.png"),
         curves=[
@@ -211,7 +211,7 @@ rule write_report:
         command(
             "write_report",
             "input.tables input.comparisons input.leak_audit input.experts_by_genre "
-            "input.audio_reports input.partitions input.predictions input.accuracy input.matrices "
-            "input.curves input.tsne input.experts input.studies input.study_figures "
-            "input.clips input.wrong_clips output.report",
+            "input.audio_reports input.partitions input.manifests input.predictions "
+            "input.accuracy input.matrices input.curves input.tsne input.experts input.studies "
+            "input.study_figures input.clips input.wrong_clips output.report",
         )

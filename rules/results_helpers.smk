@@ -2,6 +2,8 @@
 
 import hashlib
 
+from genreflow.plan.citations import read_citations
+from genreflow.plan.deviations import deviations, read_points
 from genreflow.plan.schema import Settings
 from genreflow.systems import networks_of
 
@@ -152,7 +154,10 @@ def reported(wildcards):
     """Return what the report says of the datasets and experiments."""
     # How much memory a training may take is no part of what was run.
     hidden = {"training": {"memory_gb"}}
-    template = SCRIPTS / "genreflow" / "results" / "templates" / "report.html"
+    defaults = Settings().model_dump(exclude=hidden)
+    templates = SCRIPTS / "genreflow" / "results" / "templates"
+    families = {collection.family for collection in COLLECTIONS.values()}
+    points = read_points(BASE / "docs" / "deviations.md")
     return {
         "datasets": [
             {
@@ -162,12 +167,16 @@ def reported(wildcards):
                 "classes": len(PLANNED[name].labels),
                 # As many as one reads: a command has no room for thousands.
                 "labels": [label[:60] for label in PLANNED[name].labels[:40]],
-                "settings": SETTINGS[name].model_dump(exclude=hidden),
+                "deviations": deviations(
+                    SETTINGS[name].model_dump(exclude=hidden), defaults, points
+                ),
+                "citations": collection.citations if collection else (),
+                "licence": collection.licence if collection else "",
                 "pictures": DRAWN_FEATURES if name in REPORTED_DATASETS else [],
             }
             for name, dataset in CONFIG.datasets.items()
+            for collection in [PLANNED[name].collection]
         ],
-        "defaults": Settings().model_dump(exclude=hidden),
         "experiments": [
             {
                 "dataset": dataset,
@@ -196,5 +205,11 @@ def reported(wildcards):
             for study in CONFIG.studies
             for found in [VARIATIONS[study.name]]
         ],
-        "template": hashlib.sha256(template.read_bytes()).hexdigest()[:16],
+        "citations": read_citations(BASE / "CITATION.cff"),
+        # Whose benchmarks are shown: of each name that stands below a rule's.
+        "measured": sorted({*SETTINGS, *VARIATIONS, *COLLECTIONS, *families}),
+        "audio": CONFIG.report.audio,
+        "templates": hashlib.sha256(
+            b"".join(path.read_bytes() for path in sorted(templates.iterdir()))
+        ).hexdigest()[:16],
     }

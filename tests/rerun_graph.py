@@ -164,6 +164,7 @@ READS: Final[dict[str, tuple[str, ...]]] = {
     "plot_learning_curves": (*TRAININGS.values(), *TRAINED_EXPERTS, *MIXERS),
     "plot_tsne": ("make_partition", *_steps("aggregate_segments", PUBLISHED_JEONG["SF+TF"])),
     "write_report": (
+        "write_manifest",
         "make_tables",
         "plot_experts_by_genre",
         "plot_learning_curves",

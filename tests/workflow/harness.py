@@ -84,7 +84,10 @@ def copy_workflow(folder: Path) -> Path:
     """Copy everything that runs into a folder, and return it."""
     for name in ("rules", "workflow", "config", "profiles", "envs"):
         shutil.copytree(REPOSITORY / name, folder / name, dirs_exist_ok=True)
-    shutil.copyfile(REPOSITORY / "Snakefile", folder / "Snakefile")
+    # The report names open points and how to cite.
+    (folder / "docs").mkdir(exist_ok=True)
+    for name in ("Snakefile", "CITATION.cff", "docs/deviations.md"):
+        shutil.copyfile(REPOSITORY / name, folder / name)
     return folder
 
 

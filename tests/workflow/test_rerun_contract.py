@@ -531,9 +531,16 @@ def with_study(config: Config) -> dict[str, str]:
     return {}
 
 
+def with_sound(config: Config) -> dict[str, str]:
+    """Let clips be heard in the report."""
+    config["report"] = {"audio": True}
+    return {}
+
+
 @pytest.mark.parametrize(
     ("key", "change"),
     [
+        ("report", with_sound),
         ("studies", with_study),
         ("shards", dataset("music", "shards", 4)),
         ("shards", dataset("demo", "shards", 2)),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from genreflow import __version__
 from genreflow.files.assignments import read_assignments
 from genreflow.files.atomic import write_whole
 from genreflow.files.audio_report import read_reports
-from genreflow.files.predictions import read_predictions
+from genreflow.files.clips import Clip, read_clips
+from genreflow.files.records import read_rows
 from genreflow.jobs.job import Job, log
+from genreflow.results.costs import costs_by_rule
+from genreflow.results.excerpts import MOST_EXCERPTS, excerpt
+from genreflow.results.mistakes import Answer, answers_of, find_mistakes
 from genreflow.results.report import (
+    MOST_CLIPS,
     DatasetSection,
     ExperimentSection,
     Image,
+    MistakeSection,
     StudySection,
-    changed_settings,
     package_versions,
     render_report,
     role_counts,
@@ -63,21 +69,18 @@ def main(job: Job) -> None:
         reports = read_reports([source])
         lost = [report for report in reports if report.status == "quarantined"]
         quarantined[dataset["name"]] = {report.track_id for report in lost}
-        settings = changed_settings(dataset["settings"], job.planned["defaults"])
         statuses = dict(Counter(report.status for report in reports).most_common())
         drawn = [_clips(next(clips), feature, dataset["name"]) for feature in dataset["pictures"]]
         datasets.append(
-            DatasetSection(
-                **dataset | {"settings": settings, "pictures": drawn},
-                statuses=statuses,
-                quarantined=lost,
-            )
+            DatasetSection(**dataset | {"pictures": drawn}, statuses=statuses, quarantined=lost)
         )
     matrices, curves, maps = (iter(job.paths(name)) for name in ("matrices", "curves", "tsne"))
-    weighted = iter(job.paths("experts"))
+    weighted, predicted = (iter(job.paths(name)) for name in ("experts", "predictions"))
+    # The same number for each partition.
+    excerpts = MOST_EXCERPTS // max(1, len(job.planned["experiments"]))
     experiments = []
-    files = (job.paths(name) for name in ("partitions", "predictions", "accuracy"))
-    for experiment, partition, predictions, accuracy in zip(
+    files = (job.paths(name) for name in ("partitions", "manifests", "accuracy"))
+    for experiment, partition, manifest, accuracy in zip(
         job.planned["experiments"], *files, strict=True
     ):
         dataset, name = experiment["dataset"], experiment["partition"]
@@ -92,13 +95,23 @@ def main(job: Job) -> None:
             ],
         }
         assignments = read_assignments(partition)
+        answers = {
+            system: answers_of(read_rows(next(predicted))) for system in experiment["systems"]
+        }
         experiments.append(
             ExperimentSection(
                 **experiment | pictures,
                 folds=len({clip.fold for clip in assignments}),
                 roles=role_counts([c for c in assignments if c.fold == 0], quarantined[dataset]),
-                majority=majority_share(list(read_predictions(predictions)["true"])),
+                majority=majority_share(
+                    [clip.label for clip in assignments if clip.role == "test"]
+                ),
                 scores=read_scores(job.path("tables"), dataset, name),
+                mistakes=_mistakes(
+                    answers,
+                    read_clips(manifest),
+                    excerpts=excerpts if job.planned["audio"] else 0,
+                ),
                 comparisons=read_comparisons(job.path("comparisons"), dataset, name),
                 audit=read_partition_rows(job.path("leak_audit"), dataset, name),
                 agreements=[
@@ -125,9 +138,34 @@ def main(job: Job) -> None:
         )
         for study, figure in zip(job.planned["studies"], job.paths("study_figures"), strict=True)
     ]
-    html = render_report(datasets, experiments, studies, versions=package_versions(__version__))
-    write_whole(job.path("report"), html.encode())
+    report = job.path("report")
+    html = render_report(
+        datasets,
+        experiments,
+        studies,
+        versions=package_versions(__version__),
+        costs=costs_by_rule(report.parent / "benchmarks", job.planned["measured"]),
+        citations=job.planned["citations"],
+    )
+    write_whole(report, html.encode())
     log.info("%d experiments, %.1f MB", len(experiments), len(html) / 1e6)
+
+
+def _mistakes(
+    answers: Mapping[str, Mapping[str, Answer]], clips: Sequence[Clip], *, excerpts: int
+) -> MistakeSection:
+    """Return the clips that were got wrong, the first of them with their sound."""
+    wrong = find_mistakes(answers)
+    known = {clip.track_id: clip for clip in clips}
+    heard = [known[clip.track_id] for clip in wrong[:excerpts]]
+    return MistakeSection(
+        tested=len(next(iter(answers.values()))),
+        missed=len(wrong),
+        missed_by_all=sum(clip.wrong == len(answers) for clip in wrong),
+        clips=wrong[:MOST_CLIPS],
+        groups={c.track_id: known[c.track_id].group for c in wrong[:MOST_CLIPS]},
+        excerpts={c.track_id: sound for c in heard if (sound := excerpt(Path(c.path)))},
+    )
 
 
 def _curves(path: Path, where: str) -> Image:

@@ -280,6 +280,16 @@ class Training(Section):
     memory_gb: Rate = Field(4.0, description="Inputs above this size are streamed from the caches.")
 
 
+class Report(Section):
+    """The report, which is one file that may be passed on."""
+
+    audio: bool = Field(
+        False,
+        description="Whether it holds the first seconds of clips that were got wrong, to be played "
+        "in the page. Who has the page then has that music: pass it on only where you may.",
+    )
+
+
 class Settings(Section):
     """Everything that may also differ by dataset."""
 
@@ -492,6 +502,7 @@ class Config(Settings):
         + ". Networks are trained on them, so what needs one again also repeats trainings; the run "
         "says beforehand which jobs.",
     )
+    report: Report = Report()
     datasets: dict[Name, Dataset] = Field({}, description="Collections by name.")
     probes: dict[Name, Probe] = Field(
         {},

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genreflow.files.assignments import SPLITS, Assignment
 from genreflow.files.audio_report import AudioReport
+from genreflow.results.costs import RuleCost
 from genreflow.results.drawing import DPI
+from genreflow.results.excerpts import SECONDS
+from genreflow.results.headlines import Headline, headlines
+from genreflow.results.mistakes import WrongClip
 from genreflow.results.scores import Comparison, Difference, GenreScore, Score
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 #: Packages whose release may change a figure in the tables.
 PACKAGES = (
@@ -23,6 +36,8 @@ PACKAGES = (
 )  # fmt: skip
 #: Corrected probability below which a difference between systems is reported as one.
 SIGNIFICANT = 0.05
+#: Clips got wrong that a partition shows: a page of many thousand rows can't be read or sent.
+MOST_CLIPS = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,22 @@ class Image:
 
 
 @dataclass(frozen=True)
+class MistakeSection:
+    """The clips of a partition that were got wrong: how many, and the first of them.
+
+    ``tested`` are all test clips.  ``groups`` and ``excerpts`` are by track id, the latter data
+    URIs of sound.
+    """
+
+    tested: int
+    missed: int
+    missed_by_all: int
+    clips: Sequence[WrongClip]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    excerpts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ExperimentSection:
     """What the report shows of a partition of a dataset."""
 
@@ -57,6 +88,7 @@ class ExperimentSection:
     roles: Mapping[str, str]
     majority: float
     scores: Sequence[Score]
+    mistakes: MistakeSection
     comparisons: Sequence[Comparison]
     audit: Sequence[Mapping[str, str]]
     accuracy: Image
@@ -67,12 +99,18 @@ class ExperimentSection:
     agreements: Sequence[GenreScore] = ()
     wrong_clips: Sequence[Image] = ()
 
+    @property
+    def headlines(self) -> list[Headline]:
+        """What it comes to, a line a system."""
+        return headlines(self.scores, self.audit)
+
 
 @dataclass(frozen=True)
 class DatasetSection:
     """What the report shows of a dataset: its size, its settings, and what became of its files.
 
-    ``labels`` are the first of its ``classes``.
+    ``labels`` are the first of its ``classes``.  ``deviations`` are those of its settings that
+    differ from the defaults, the papers or the authors' code (`genreflow.plan.deviations`).
     """
 
     name: str
@@ -80,7 +118,9 @@ class DatasetSection:
     clips: int
     classes: int
     labels: Sequence[str]
-    settings: Sequence[tuple[str, Any, Any]]
+    deviations: Sequence[Mapping[str, Any]]
+    citations: Sequence[str]
+    licence: str
     statuses: Mapping[str, int]
     quarantined: Sequence[AudioReport]
     pictures: Sequence[Image] = ()
@@ -108,25 +148,59 @@ def render_report(
     studies: Sequence[StudySection] = (),
     *,
     versions: Mapping[str, str],
+    costs: Sequence[RuleCost] = (),
+    citations: Sequence[str] = (),
+    written: date | None = None,
 ) -> str:
-    """Return the report as HTML; every value is escaped."""
+    """Return the report as HTML; every value is escaped.
+
+    The page forbids itself whatever it doesn't hold: other scripts than its own, and the network.
+
+    Parameters
+    ----------
+    written
+        The day, today by default.
+    """
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return _template().render(
+        datasets=datasets,
+        experiments=experiments,
+        studies=studies,
+        versions=versions,
+        costs=costs,
+        citations=list(citations),
+        written=f"{written or date.today():%-d %B %Y}",
+        script=script,
+        script_digest=digest,
+        significant=SIGNIFICANT,
+        most_clips=MOST_CLIPS,
+        excerpt_seconds=round(SECONDS),
+    )
+
+
+@cache
+def _template() -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html").render(
-        datasets=datasets,
-        experiments=experiments,
-        studies=studies,
-        versions=versions,
-        significant=SIGNIFICANT,
-    )
+    environment.filters["duration"] = duration
+    return environment.get_template("report.html")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the units that one says it in."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def role_counts(assignments: Sequence[Assignment], quarantined: set[str]) -> dict[str, str]:
@@ -139,36 +213,16 @@ def role_counts(assignments: Sequence[Assignment], quarantined: set[str]) -> dic
     }
 
 
-def changed_settings(
-    settings: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> list[tuple[str, Any, Any]]:
-    """Return the settings that differ from their defaults: key, value, default."""
-    default = dict(_flatten(defaults))
-    return [
-        (key, value, default.get(key))
-        for key, value in _flatten(settings)
-        if value != default.get(key)
-    ]
-
-
 def package_versions(own: str) -> dict[str, str]:
-    """Return the versions of the packages that are installed here.
+    """Return the versions of Python and of the packages that are installed here.
 
     Parameters
     ----------
     own
         genreflow's version, as it is run from its folder.
     """
-    found = {"genreflow": own}
+    found = {"genreflow": own, "Python": platform.python_version()}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from genreflow.files.benchmarks import read_measurement
 from genreflow.files.shared import Behind
 from genreflow.results.evaluation import (
     CONFIDENCE,
@@ -210,7 +210,5 @@ def _seconds(behind: Iterable[Behind]) -> float:
         paths = glob(row.benchmark)
         if len(paths) < row.jobs:
             return float("nan")
-        for path in paths:
-            with Path(path).open(newline="", encoding="utf-8") as handle:
-                total += float(next(csv.DictReader(handle, delimiter="\t"))["s"])
+        total += sum(read_measurement(Path(path)).seconds for path in paths)
     return total
