@@ -1,4 +1,4 @@
-# make tables · report · features · test · test-all · bench: each sets up .venv from the lock first, if needed.
+# make tables · report · features · docs · test · test-all · test-docs · bench: each sets up .venv from the lock first, if needed.
 # make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ SLURM_STAMP := $(SLURM_VENV)/.installed-$(shell cat $(LOCK) $(SLURM_LOCK) | cksu
 # A file of tests stays in one process, since its tests share what they make.
 SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: tables report features classifier test test-all test-cluster bench lint config env env-slurm clean-env
+.PHONY: tables report features classifier docs test test-all test-cluster test-docs bench lint config env env-slurm clean-env
 
 # With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
@@ -31,11 +31,19 @@ report features: env
 classifier: env
 	$(SNAKEMAKE) "results/$(DATASET)/classifiers/$(SYSTEM)"
 
+# The pages as a site; opened from build/docs/index.html, with its search.
+docs: env
+	$(RUN) mkdocs build --quiet --strict
+
 test: env lint
-	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster and not docs"
 
 test-all: env lint
 	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster"
+
+# Every command of every page.
+test-docs: env
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m docs
 
 # A Slurm on this machine: needs root and apt, and says so where it is skipped.
 test-cluster: env-slurm
@@ -49,8 +57,8 @@ bench: env
 	  python -B tests/bench $(ONLY)
 
 lint: env
-	$(RUN) ruff format --check workflow tests
-	$(RUN) ruff check workflow tests
+	$(RUN) ruff format --check workflow tests docs
+	$(RUN) ruff check workflow tests docs
 	$(RUN) mypy
 	$(RUN) snakefmt --check Snakefile workflow/Snakefile rules
 	$(RUN) snakemake --lint
