@@ -165,13 +165,14 @@ def test_ci_runs_the_commands_of_the_documentation() -> None:
     assert commands["everything"] == ["bash .ci/run"]
     assert re.findall(r"^make .*$", read(".ci/run"), re.MULTILINE) == [
         "make test",
+        "make test-docs",
         "make test-cluster",
     ]
     assert re.search(r"^test: env lint$", read("Makefile"), re.MULTILINE)
     lint, tests = commands["other-pythons"]
     assert lint == "make lint"
     assert tests == '.venv/bin/python -m pytest -m "not long and not cluster" tests/unit'
-    command = '$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"'
+    command = '$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster and not docs"'
     assert f"\t{command}\n" in read("Makefile")
 
 
