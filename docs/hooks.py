@@ -20,6 +20,8 @@ OUTSIDE = {
     "LICENSE": "LICENSE.txt",
 }
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
+#: In a row of a table, the space within a number or before its percent sign.
+WITHIN_NUMBER = re.compile(r"(?<=\d) (?=\d{3}\b|%)")
 
 
 def on_files(files: Files, config: Any, **_: object) -> Files:
@@ -27,13 +29,13 @@ def on_files(files: Files, config: Any, **_: object) -> Files:
     for source, name in OUTSIDE.items():
         text = (REPOSITORY / source).read_text(encoding="utf-8")
         if source.endswith(".yaml"):
-            text = f"# All keys\n\n`{source}`:\n\n```yaml\n{text}```\n"
+            text = f"---\nhide: [toc]\n---\n# All keys\n\n```yaml\n{text}```\n"
         files.append(File.generated(config, name, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
-    """Make links between files of the repository links between pages of the site."""
+    """Make links between files links between pages, and keep a table's numbers on one line."""
     name = page.file.src_uri
     source = next((k for k, v in OUTSIDE.items() if v == name), f"docs/{name}")
 
@@ -42,4 +44,8 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
         target = OUTSIDE.get(target, target.removeprefix("docs/"))
         return posixpath.relpath(target, posixpath.dirname(name))
 
-    return LINK.sub(of_site, markdown)
+    lines = (
+        WITHIN_NUMBER.sub("\N{NO-BREAK SPACE}", line) if line.startswith("|") else line
+        for line in LINK.sub(of_site, markdown).split("\n")
+    )
+    return "\n".join(lines)

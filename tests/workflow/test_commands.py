@@ -15,7 +15,10 @@ from pathlib import Path
 
 import mutagen
 import pytest
-from harness import write_tone
+import yaml
+from genreflow.errors import UserError
+from genreflow.plan.loading import load, read_yaml
+from harness import REPOSITORY, write_tone
 from pages import (
     PAGES,
     Command,
@@ -171,6 +174,24 @@ def test_every_command_of_the_page_does_what_it_says(
         count = walk(copy, page)
     for name, number in count.items():
         record_property(name, number)
+
+
+# docs/extending.md has the system that it adds.
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/extending.md"])
+def test_every_configuration_on_the_page_is_accepted(page: str) -> None:
+    defaults = read_yaml(REPOSITORY / "config" / "config.yaml")
+    (readme,) = blocks("README.md", "yaml")
+    known = yaml.safe_load(readme.text)
+    for block in blocks(page, "yaml"):
+        own = yaml.safe_load(block.text)
+        if "default-resources" in own:  # a profile of Snakemake
+            continue
+        # A block without datasets is about those of the one before it.
+        known = {key: known[key] for key in ("datasets", "experiments")} | own
+        try:
+            load(defaults, known)
+        except UserError as error:
+            pytest.fail(f"{block}\n{error}")
 
 
 def test_what_is_held_back_is_on_a_page() -> None:
