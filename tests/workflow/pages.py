@@ -63,7 +63,10 @@ class Command:
 
 @cache
 def blocks(page: str, *kinds: str) -> list[Block]:
-    """Return the blocks of a page in their order, of the given kinds or of all."""
+    """Return the blocks of a page in their order, of the given kinds or of all.
+
+    A command that stands between the lines more than once counts once.
+    """
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     found = []
 
@@ -74,9 +77,10 @@ def blocks(page: str, *kinds: str) -> list[Block]:
         return re.sub("[^\n]", " ", match[0])
 
     rest = FENCE.sub(fenced, text)
+    inline: dict[str, int] = {}
     for match in INLINE.finditer(rest):
-        line = rest.count("\n", 0, match.start()) + 1
-        found.append(Block(page, line, "inline", match[1] + "\n"))
+        inline.setdefault(match[1], rest.count("\n", 0, match.start()) + 1)
+    found += [Block(page, line, "inline", f"{words}\n") for words, line in inline.items()]
     found.sort(key=lambda block: block.line)
     return [block for block in found if not kinds or block.kind in kinds]
 
