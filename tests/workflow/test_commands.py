@@ -111,7 +111,7 @@ def write_music(folder: Path, labels: tuple[str, ...]) -> None:
         (folder / "music" / label).mkdir(parents=True)
         pitch = 110 * 2**number
         for clip in range(12):
-            path = folder / "music" / label / f"{clip:03d}.mp3"
+            path = folder / "music" / label / f"{70 + clip:03d}.mp3"
             write_tone(path, pitch * 1.02**clip, seconds=6, sample_rate=22050)
             tags = mutagen.File(path, easy=True)
             tags.add_tags()
