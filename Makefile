@@ -1,9 +1,10 @@
-# make tables · report · features · test · test-all · bench: each sets up .venv from the lock first, if needed.
+# make tables · report · features · docs · test · test-all · test-docs · bench: each sets up .venv from the lock first, if needed.
 # make test-cluster, and runs on a cluster: .venv-slurm, the same with the executors.
 # make test-python: an environment for each of PYTHON_VERSIONS, .venv-3.12 and so on.
 # make test-cloud, and runs with results in a bucket: .venv-cloud, the same with the storage plugin.
 
 PYTHON ?= python3
+PYTHON_VERSIONS ?= 3.12 3.13
 CORES ?= $(shell nproc)
 VENV := .venv
 LOCK := requirements.lock
@@ -20,11 +21,12 @@ CLOUD_VENV := .venv-cloud
 CLOUD_LOCK := requirements-cloud.lock
 CLOUD_STAMP := $(CLOUD_VENV)/.installed-$(shell cat $(LOCK) $(CLOUD_LOCK) | cksum | cut -d' ' -f1)
 
-PYTHON_VERSIONS ?= 3.12 3.13
 # A file of tests stays in one process, since its tests share what they make.
 SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
+QUICK = not long and not docs and not cluster and not cloud
 
-.PHONY: tables report features classifier test test-all test-cluster bench lint config rulegraph env env-slurm clean-env test-unit test-python test-cloud env-cloud
+.PHONY: tables report features classifier docs test test-all test-unit test-python test-docs test-cluster test-cloud \
+  bench lint config rulegraph env env-slurm env-cloud clean-env
 
 # With a configuration of one's own: make tables CONFIG=my.yaml
 tables: env
@@ -37,15 +39,19 @@ report features: env
 classifier: env
 	$(SNAKEMAKE) "results/$(DATASET)/classifiers/$(SYSTEM)"
 
+# The pages as a site; opened from build/docs/index.html, with its search.
+docs: env
+	$(RUN) mkdocs build --quiet --strict
+
 test: env lint
-	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster and not cloud"
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "$(QUICK)"
 
 test-all: env lint
 	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not cloud"
 
 # The unit tests, and the demo planned as a whole.
 test-unit: env
-	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster" tests/unit
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "$(QUICK)" tests/unit
 	$(RUN) snakemake --cores 1 --dry-run --quiet -- results/tables.csv results/report.html
 
 # The same with other Pythons; one that is not here is skipped, and named.
@@ -59,6 +65,10 @@ test-python:
 	    echo "skipped: no python$$version with its venv module on this machine." >&2; \
 	  fi; \
 	done
+
+# Every command of every page.
+test-docs: env
+	$(RUN) python -m pytest $(SIDE_BY_SIDE) -m docs
 
 # A Slurm on this machine: needs root and apt, and says so where it is skipped.
 test-cluster: env-slurm
@@ -76,8 +86,8 @@ bench: env
 	  python -B tests/bench $(ONLY)
 
 lint: env
-	$(RUN) ruff format --check workflow tests
-	$(RUN) ruff check workflow tests
+	$(RUN) ruff format --check workflow tests docs
+	$(RUN) ruff check workflow tests docs
 	$(RUN) mypy
 	$(RUN) snakefmt --check Snakefile workflow/Snakefile rules
 	$(RUN) snakemake --lint

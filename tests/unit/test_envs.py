@@ -172,8 +172,8 @@ def test_container_has_the_environments_python() -> None:
 def test_container_holds_all_that_a_run_reads() -> None:
     copied = {line.split()[1] for line in instructions() if line.startswith("COPY ")}
     assert copied == {
-        "requirements.lock", "Snakefile", "config", "docs/deviations.md", "envs", "profiles", "rules",
-        "workflow", "CITATION.cff", "LICENSE", "codemeta.json",
+        "requirements.lock", "CITATION.cff", "LICENSE", "Snakefile", "codemeta.json", "config",
+        "docs/deviations.md", "envs", "profiles", "rules", "workflow",
     }  # fmt: skip
     assert all((REPOSITORY / name).exists() for name in copied)
 

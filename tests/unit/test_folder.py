@@ -478,7 +478,9 @@ def test_refresh_appends_rows_and_leaves_the_others_as_they_are(music: Path) -> 
     assert (music / MANIFEST).read_bytes().decode() == (
         text + '\r\nrock,rock/a.flac,,rock/a.flac\r\nrock,"rock/e, f.mp3",,"rock/e, f"\r\n'
     )
+    before = (music / MANIFEST).stat().st_mtime_ns
     assert append_new(music, music / MANIFEST) == 0
+    assert (music / MANIFEST).stat().st_mtime_ns == before, "its date is what a rerun goes by"
     assert len(read_manifest(music / MANIFEST)) == 6
 
 

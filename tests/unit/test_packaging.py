@@ -323,13 +323,15 @@ def test_ci_runs_the_commands_of_the_documentation() -> None:
     assert commands["everything"] == ["bash .ci/run"]
     assert re.findall(r"^make .*$", read(".ci/run"), re.MULTILINE) == [
         "make test",
+        "make test-docs",
         "make test-cluster",
+        "make test-cloud",
     ]
     assert re.search(r"^test: env lint$", read("Makefile"), re.MULTILINE)
     # Of each Python what `make test-python` does, and the types as that Python has them.
     assert commands["other-pythons"] == ["make lint", "make test-unit"]
     assert " test-unit || exit 1" in read("Makefile")
-    command = '$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "not long and not cluster"'
+    command = '$(RUN) python -m pytest $(SIDE_BY_SIDE) -m "$(QUICK)"'
     assert f"\t{command}\n" in read("Makefile")
 
 

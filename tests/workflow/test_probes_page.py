@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 from harness import REPOSITORY, planned_jobs, run_snakemake, write_tone
+from pages import blocks
 
-PAGE = (REPOSITORY / "docs" / "probes.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(bash|python|yaml)\n(.*?)```", PAGE, flags=re.DOTALL)
+BLOCKS = [(block.kind, block.text) for block in blocks("docs/probes.md", "bash", "python", "yaml")]
 PLACES = {"yaml": "my.yaml", "python": "embed.py"}
 ROWS = ["stats", "probe:mfcc"]
 

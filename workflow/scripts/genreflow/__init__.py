@@ -29,6 +29,8 @@ def load(folder: str | PathLike[str], *, device: str = "cpu", threads: int = 1) 
 
     Parameters
     ----------
+    folder
+        What the target ``results/{dataset}/classifiers/{system}`` makes, or a copy of it.
     device
         ``cpu``, ``cuda`` or ``auto``, for the systems of Yi 2019.
     threads
@@ -55,8 +57,10 @@ def extract(
 
     Parameters
     ----------
-    music, sample_rate
+    music
         As of `Classifier.predict`.
+    sample_rate
+        The same.
     features
         Names such as ``mel_original``, ``cepstral_modulation`` or ``mfcc``.
     settings
@@ -86,6 +90,11 @@ def extract(
 
 def read_features(folder: str | PathLike[str]) -> Features:
     """Return the cached feature of a folder: a mapping from track ids to arrays.
+
+    Parameters
+    ----------
+    folder
+        That of the feature, such as ``results/mymusic/features/mfcc``.
 
     Raises
     ------

@@ -203,6 +203,8 @@ def append_new(folder: Path, path: Path) -> int:
     listed = read_manifest(path, labels_needed=False)
     labelled = any(clip.label for clip in listed)
     files = _unlisted(folder, find_audio(folder, labelled=labelled).files, listed)
+    if not files:
+        return 0  # A new date alone would draw the partitions, and train every network, again.
     taken = {clip.track_id for clip in listed}
     clips = _with_artists(folder, _clips(folder, files, taken, labelled=labelled))
     if not path.parent.samefile(folder):
