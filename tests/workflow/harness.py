@@ -84,9 +84,9 @@ def copy_workflow(folder: Path) -> Path:
     """Copy everything that runs into a folder, and return it."""
     for name in ("rules", "workflow", "config", "profiles", "envs"):
         shutil.copytree(REPOSITORY / name, folder / name, dirs_exist_ok=True)
-    # The report names open points and how to cite.
+    # The report names open points and how to cite, the crate what the software is.
     (folder / "docs").mkdir(exist_ok=True)
-    for name in ("Snakefile", "CITATION.cff", "docs/deviations.md"):
+    for name in ("Snakefile", "CITATION.cff", "LICENSE", "codemeta.json", "docs/deviations.md"):
         shutil.copyfile(REPOSITORY / name, folder / name)
     return folder
 

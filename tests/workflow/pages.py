@@ -134,7 +134,7 @@ def write_environment(folder: Path) -> None:
 def write_project(folder: Path) -> Path:
     """Copy what runs and its defaults, with short clips and few steps, and return the folder."""
     copy_workflow(folder)
-    for name in ("Makefile", "requirements.lock", "requirements-slurm.lock"):
+    for name in ("Makefile", *(path.name for path in REPOSITORY.glob("requirements*.lock"))):
         shutil.copyfile(REPOSITORY / name, folder / name)
     path = folder / "config" / "config.yaml"
     defaults = yaml.safe_load(path.read_text(encoding="utf-8"))

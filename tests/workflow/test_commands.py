@@ -34,6 +34,7 @@ pytestmark = pytest.mark.docs
 #: Pages whose blocks are carried out, word for word, by a test of their own.
 OWN_TEST = {
     "docs/extending.md": "test_extending.py",
+    "docs/module.md": "test_module.py and test_deployment.py",
     "docs/predict.md": "test_predict_page.py",
     "docs/probes.md": "test_probes_page.py",
 }
@@ -57,6 +58,8 @@ TESTS = Held("these tests are part of it")
 HOURS = Held("hours of training")
 NETWORK = Held("needs the network", dry=False)
 DOCKER = Held("needs docker", dry=False)
+APPTAINER = Held("needs Apptainer and the image", dry=False)
+STORAGE = Held("needs the storage plugin; tests/cloud runs the profile", dry=False)
 EXECUTORS = Held("needs the executors; tests/cluster/test_pages.py makes it a dry run", dry=False)
 #: Commands that aren't run, as they stand on the pages.
 HELD = {
@@ -64,6 +67,10 @@ HELD = {
     "make test-all": TESTS,
     "make test-docs": TESTS,
     "make test-cluster": TESTS,
+    "make test-cloud": TESTS,
+    "make test-unit": TESTS,
+    'make test-python PYTHON_VERSIONS="3.12 3.13"': Held("needs the network, and other Pythons"),
+    "make rulegraph": Held("needs Graphviz; test_catalogue.py holds the picture to the rules"),
     "python -m pytest tests/unit/test_stft.py": Held("is part of `make test`", dry=False),
     "make lint": Held("is part of `make test`"),
     "make docs": Held("tests/unit/test_site.py builds the site"),
@@ -72,6 +79,11 @@ HELD = {
     'make bench ONLY="stage.measure_growth"': HOURS,
     "make bench ONLY=load.measure_load": HOURS,
     "make env-slurm": Held("needs the network"),
+    "make env-cloud": Held("needs the network"),
+    "source .venv-cloud/bin/activate": STORAGE,
+    "snakemake --cores 16 --workflow-profile profiles/s3"
+    " --default-storage-prefix s3://mybucket/mymusic --configfile my.yaml"
+    " -- results/tables.csv": STORAGE,
     "pip install .": NETWORK,
     "pip install pyarrow": NETWORK,
     "pre-commit install": Held("is not in the lock", dry=False),
@@ -87,6 +99,9 @@ HELD = {
     "docker build -f envs/Dockerfile -t genreflow .": DOCKER,
     'docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" genreflow'
     " --cores 4 --configfile my.yaml -- results/tables.csv": DOCKER,
+    "docker save genreflow -o genreflow.tar": DOCKER,
+    "apptainer build genreflow.sif docker-daemon:genreflow:latest": APPTAINER,
+    "snakemake --cores 2 --sdm apptainer --configfile my.yaml -- results/tables.csv": APPTAINER,
     "source .venv-slurm/bin/activate": EXECUTORS,
     "snakemake --workflow-profile profiles/slurm --configfile my.yaml"
     " -- results/tables.csv": EXECUTORS,
@@ -176,8 +191,10 @@ def test_every_command_of_the_page_does_what_it_says(
         record_property(name, number)
 
 
-# docs/extending.md has the system that it adds.
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/extending.md"])
+# docs/extending.md has the system that it adds, docs/module.md another workflow's configuration.
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in ("docs/extending.md", "docs/module.md")]
+)
 def test_every_configuration_on_the_page_is_accepted(page: str) -> None:
     defaults = read_yaml(REPOSITORY / "config" / "config.yaml")
     (readme,) = blocks("README.md", "yaml")

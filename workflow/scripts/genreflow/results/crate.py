@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: What runs the workflow and says what it is, copied beside the results.
 WORKFLOW: Final = (
-    "Snakefile", "CITATION.cff", "LICENSE", "codemeta.json", "requirements.lock", "config", "envs",
-    "profiles", "rules", "workflow",
+    "Snakefile", "CITATION.cff", "LICENSE", "codemeta.json", "requirements.lock", "config",
+    "docs/deviations.md", "envs", "profiles", "rules", "workflow",
 )  # fmt: skip
 RO_CRATE: Final = "1.1"
 PROFILES: Final = {
