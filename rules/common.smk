@@ -39,12 +39,18 @@ from genreflow.systems import (
 IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
 
 
+#: What Snakemake makes of the paths of rules, which it says only while it reads these.
+PATHS = workflow.modifier.path_modifier
+#: What stands before them where another workflow has this one as a module.
+PREFIX = PATHS.replace_prefix("results/").removesuffix("results/")
+
+
 def located(path):
     """Return where a file of the workflow lies on this machine.
 
     That is another place where the workflow is a module with a prefix, or `results` in a bucket.
     """
-    return str(workflow.modifier.path_modifier.modify(path))
+    return str(PATHS.modify(path))
 
 
 def kept_here(path):
@@ -53,11 +59,12 @@ def kept_here(path):
 
 
 def named(file):
-    """Return a rule's own file by the name that rules have for it, also where it is in a bucket."""
-    if not (IN_STORAGE and file.is_storage):
-        return file
-    prefix = os.path.join(workflow.storage_settings.default_storage_prefix, "")
-    return file.storage_object.query.removeprefix(prefix)
+    """Return a rule's own file by the name that these files have for it, wherever it lies."""
+    name = str(file)
+    if IN_STORAGE and file.is_storage:
+        bucket = os.path.join(workflow.storage_settings.default_storage_prefix, "")
+        name = file.storage_object.query.removeprefix(bucket)
+    return name.removeprefix(PREFIX)
 
 
 @contextmanager

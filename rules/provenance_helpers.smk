@@ -8,17 +8,13 @@ from genreflow.plan.planning import DOWNLOAD
 WITH_CLIPS = [name for name in CONFIG.datasets if CLIPS_OF[name] == name]
 
 
-#: Of the paths in rules, where another workflow has this one as a module; known while it is parsed.
-PREFIX = located("results/").removesuffix("results/")
-
-
 def results_of_run(_):
     """Return the tables and the report, studies too, and every file that they are made from."""
     found = {}
     for target in ("results/tables.csv", *STUDIES, "results/report.html"):
-        maker = next(each for each in workflow.rules if each.is_producer(PREFIX + target))
-        for file in (*maker.output, *files_read(maker, Wildcards())):
-            found[file.removeprefix(PREFIX)] = None
+        maker, wildcards = maker_of(target)
+        for file in (*map(named, maker.output), *files_read(maker, wildcards)):
+            found[file] = None
     return list(found)
 
 

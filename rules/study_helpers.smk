@@ -106,7 +106,7 @@ def behind(dataset):
             "rule": maker.name,
             "jobs": prod(n for key, n in numbers.items() if key in wildcards.keys()),
             "dataset": having,
-            "file": named(maker.output[0].apply_wildcards(own)),
+            "file": PREFIX + named(maker.output[0].apply_wildcards(own)),
             "benchmark": maker.benchmark.apply_wildcards(own),
         }
         waiting += files_read(maker, wildcards)

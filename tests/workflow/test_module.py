@@ -72,6 +72,27 @@ def test_another_workflow_uses_this_one_as_a_module_with_a_prefix(tmp_path: Path
     assert not rules & {"measure_brightness", "genreflow_compute_stft"}
 
 
+def test_a_variant_below_the_prefix_shares_the_files_of_its_dataset(tmp_path: Path) -> None:
+    config = yaml.safe_load(FILES["config.yaml"])
+    own = config["genreflow"]
+    own["datasets"]["large"] = {"like": "demo", "settings": {"rf": {"trees": 60}}}
+    own["experiments"].append({**own["experiments"][0], "dataset": "large"})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    snakefile = tmp_path / "Snakefile"
+    text = FILES["Snakefile"].replace("/path/to/genreflow", str(REPOSITORY))
+    snakefile.write_text(text, encoding="utf-8")
+    targets = ("genres/results/tables.csv", "genres/results/ro-crate-metadata.json")
+    jobs = plan(tmp_path, None, "--", *targets, snakefile=snakefile)
+    datasets = {
+        rule: sorted(dict(job.wildcards)["dataset"] for job in jobs if job.rule == rule)
+        for rule in ("genreflow_train_dnn", "genreflow_evaluate_forest")
+    }
+    assert datasets["genreflow_evaluate_forest"] == ["demo", "large"]
+    # No training reads how many trees a forest has.
+    assert datasets["genreflow_train_dnn"] == ["demo"]
+    assert "genreflow_write_crate" in {job.rule for job in jobs}
+
+
 def test_tools_that_look_in_the_folder_workflow_find_the_same_workflow(tmp_path: Path) -> None:
     planned = [
         planned_jobs(run_here(tmp_path, CONFIG, "-n", snakefile=snakefile))
