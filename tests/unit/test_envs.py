@@ -132,9 +132,11 @@ def instructions() -> list[str]:
 
 def test_container_installs_the_lock_as_the_makefile_does() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    (ours,) = re.findall(r"^\t\$\(1\)/bin/(python -m pip install .*)$", makefile, re.MULTILINE)
+    (ours,) = re.findall(
+        r"^\t  \$\(1\)/bin/(python -m pip install .*); done$", makefile, re.MULTILINE
+    )
     assert "$(call install,$(VENV),$(LOCK))" in makefile
-    ours = ours.replace("$(addprefix -r ,$(2))", "-r requirements.lock")
+    ours = ours.replace("$$lock", "requirements.lock")
     assert f"RUN {ours}" in instructions()
     assert "COPY requirements.lock ./" in instructions()
 

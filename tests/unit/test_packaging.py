@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: What a distribution is imported as, where that is another name.
-MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 #: What a run, a test and a build leave in a checkout.
 LEFT_BEHIND = (
     "results/tables.csv", "downloads/genres.tar.gz", ".venv/bin/python", ".snakemake/log",
