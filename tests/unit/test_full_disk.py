@@ -117,15 +117,15 @@ def assert_clear(said: str, words: str, place: Path) -> None:
 def test_file_that_has_no_room_is_not_begun_and_made_later(
     tmp_path: Path, kind: str, limit: int
 ) -> None:
-    made = tmp_path / "out" / "made"
+    made = tmp_path / "out" / "made.png"
     made.parent.mkdir()
     made.write_bytes(OLD)
     said = run_job(kind, made, tmp_path / "job.log", limit)
     assert_clear(said, "the file is larger than the system allows", made)
-    assert os.listdir(made.parent) == ["made"]
+    assert os.listdir(made.parent) == ["made.png"]
     assert made.read_bytes() == OLD
     WRITERS[kind](made)
-    assert os.listdir(made.parent) == ["made"]
+    assert os.listdir(made.parent) == ["made.png"]
     assert len(made.read_bytes()) > 1000
 
 

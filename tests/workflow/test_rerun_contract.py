@@ -31,7 +31,7 @@ from harness import (
     SNAKEFILE,
     TARGETS,
     PlannedJob,
-    merge,
+    PlannedJob,
     music_configuration,
     plan,
     pretend_run,
@@ -356,9 +356,9 @@ def clone(tmp_path: Path) -> Path:
     """A fresh copy of the workflow, with the times of now."""
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in ("rules", "workflow", "config", "profiles", "envs"):
-        shutil.copytree(REPOSITORY / name, folder / name, copy_function=shutil.copyfile)
-    shutil.copyfile(SNAKEFILE, folder / "Snakefile")
+    copy_workflow(folder)
+    for path in folder.rglob("*"):
+        path.touch()
     return folder
 
 
