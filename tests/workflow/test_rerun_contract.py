@@ -27,11 +27,11 @@ from genreflow.features.registry import CACHES, DROPPABLE, FEATURES
 from genreflow.plan import planning
 from harness import (
     ALL_SYSTEMS,
-    REPOSITORY,
     SNAKEFILE,
     TARGETS,
     PlannedJob,
-    PlannedJob,
+    copy_workflow,
+    merge,
     music_configuration,
     plan,
     pretend_run,
