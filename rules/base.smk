@@ -16,10 +16,11 @@ def unpacked(source):
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as temporary:
-            archive = Path(temporary, "archive.tar")
+            archive = Path(temporary, "archive.zip")
             with archive.open("wb") as file:
-                repository.archive(file, commit.hexsha)
-            shutil.unpack_archive(archive, Path(temporary, "files"), filter="data")
+                repository.archive(file, commit.hexsha, format="zip")
+            # Python unpacks a zip archive safely in each of its versions.
+            shutil.unpack_archive(archive, Path(temporary, "files"))
             try:
                 Path(temporary, "files").rename(folder)
             except OSError:

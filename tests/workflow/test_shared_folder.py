@@ -40,14 +40,20 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(folder: Path, configuration: dict[str, object]) -> subprocess.Popen[bytes]:
     """Start a run in a session of its own, so that its jobs can be ended with it."""
+
+    def listen() -> None:
+        # In the background of a shell without job control, as a CI's, or under nohup, one would be
+        # ignored.
+        for kind in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(kind, signal.SIG_DFL)
+
     return subprocess.Popen(
         [*snakemake_command(folder, configuration), "--", TARGET],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        # In the background of a shell without job control, as a CI's, it would be ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=listen,
     )
 
 
