@@ -21,8 +21,9 @@ CLOUD_VENV := .venv-cloud
 CLOUD_LOCK := requirements-cloud.lock
 CLOUD_STAMP := $(CLOUD_VENV)/.installed-$(shell cat $(LOCK) $(CLOUD_LOCK) | cksum | cut -d' ' -f1)
 
-# A file of tests stays in one process, since its tests share what they make.
-SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile
+# A file of tests stays in one process, since its tests share what they make.  Files are begun in the
+# order of `testpaths`: those of many minutes first, however few tests they have.
+SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 QUICK = not long and not docs and not cluster and not cloud
 
 .PHONY: tables report features classifier docs test test-all test-unit test-python test-docs test-cluster test-cloud \
