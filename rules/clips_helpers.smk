@@ -8,11 +8,10 @@ CLIP_FIGURES = [
     if dataset in REPORTED_DATASETS
     for feature in DRAWN_FEATURES
 ]
-#: Dataset, partition and system of every figure of segments over time.
-SEGMENTED = [found for found in REPORTED if found[2] in JEONG_SYSTEMS]
 WRONG_CLIP_FIGURES = [
     f"results/figures/wrong_clips/{dataset}_{partition}_{system}.png"
-    for dataset, partition, system in SEGMENTED
+    for dataset, partition, system in REPORTED
+    if system in JEONG_SYSTEMS
 ]
 
 

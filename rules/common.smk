@@ -38,7 +38,6 @@ from genreflow.systems import (
 #: Whether `results` lies in a bucket, or in what else Snakemake has a storage plugin for.
 IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
 
-
 #: What Snakemake makes of the paths of rules, which it says only while it reads these.
 PATHS = workflow.modifier.path_modifier
 #: What stands before them where another workflow has this one as a module.

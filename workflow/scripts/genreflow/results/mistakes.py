@@ -26,7 +26,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class WrongClip:
+class Mistake:
     """A clip that some system got wrong, with the answer of each, and how many were wrong."""
 
     track_id: str
@@ -53,7 +53,7 @@ def answers_of(predictions: Iterable[Mapping[str, str]]) -> dict[str, Answer]:
     return answers
 
 
-def find_mistakes(systems: Mapping[str, Mapping[str, Answer]]) -> list[WrongClip]:
+def find_mistakes(systems: Mapping[str, Mapping[str, Answer]]) -> list[Mistake]:
     """Return the clips that at least one system got wrong, those that most got wrong first.
 
     Parameters
@@ -66,5 +66,5 @@ def find_mistakes(systems: Mapping[str, Mapping[str, Answer]]) -> list[WrongClip
         answers = {system: said[track_id] for system, said in systems.items()}
         wrong = sum(not answer.right for answer in answers.values())
         if wrong:
-            found.append(WrongClip(track_id, first.true, answers, wrong))
+            found.append(Mistake(track_id, first.true, answers, wrong))
     return sorted(found, key=lambda clip: (-clip.wrong, clip.track_id))

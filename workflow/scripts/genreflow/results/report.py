@@ -21,7 +21,7 @@ from genreflow.results.costs import RuleCost
 from genreflow.results.drawing import DPI
 from genreflow.results.excerpts import SECONDS
 from genreflow.results.headlines import Headline, headlines
-from genreflow.results.mistakes import WrongClip
+from genreflow.results.mistakes import Mistake
 from genreflow.results.scores import Comparison, Difference, GenreScore, Score
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MistakeSection:
     tested: int
     missed: int
     missed_by_all: int
-    clips: Sequence[WrongClip]
+    clips: Sequence[Mistake]
     groups: Mapping[str, str] = field(default_factory=dict)
     excerpts: Mapping[str, str] = field(default_factory=dict)
 
