@@ -22,8 +22,10 @@ CLOUD_LOCK := requirements-cloud.lock
 CLOUD_STAMP := $(CLOUD_VENV)/.installed-$(shell cat $(LOCK) $(CLOUD_LOCK) | cksum | cut -d' ' -f1)
 
 # A file of tests stays in one process, since its tests share what they make.  Files are begun in the
-# order of `testpaths`: those of many minutes first, however few tests they have.
-SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# order of `testpaths`: those of many minutes first, however few tests they have.  What takes long is
+# named at the end.
+SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+  --durations 20 --durations-min 5
 QUICK = not long and not docs and not cluster and not cloud
 
 .PHONY: tables report features classifier docs test test-all test-unit test-python test-docs test-cluster test-cloud \

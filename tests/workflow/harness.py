@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -169,7 +170,11 @@ def run_here(
     copy of the workflow a folder of its own.
     """
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+    with (
+        mock.patch.dict(os.environ),  # The workflow sets what its jobs are to read.
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+    ):
         try:
             cli.main([*options(folder, config, snakefile), *arguments])
         except SystemExit as end:

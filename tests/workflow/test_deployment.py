@@ -15,6 +15,8 @@ import pytest
 import yaml
 from harness import REPOSITORY, SMALL_DEMO, SNAKEFILE, copy_workflow, planned_jobs, run_here
 
+pytestmark = pytest.mark.docs
+
 ADDRESS = "https://github.com/owner/genreflow"
 CONFIG = {"datasets": SMALL_DEMO, "experiments": []}
 TOOLS = Path(sys.executable).parent

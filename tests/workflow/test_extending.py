@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from harness import REPOSITORY, SMALL_DEMO, copy_workflow, planned_jobs, run_snakemake
 
+pytestmark = pytest.mark.docs
+
 PAGE = (REPOSITORY / "docs" / "extending.md").read_text(encoding="utf-8")
 CONFIG = {
     "datasets": SMALL_DEMO,

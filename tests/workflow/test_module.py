@@ -10,8 +10,11 @@ import h5py
 import librosa
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 from harness import REPOSITORY, SNAKEFILE, plan, planned_jobs, run_here, run_snakemake
+
+pytestmark = pytest.mark.docs
 
 PAGE = (REPOSITORY / "docs" / "module.md").read_text(encoding="utf-8")
 #: The files of the page, by name.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 from harness import write_tone
 from pages import blocks, carry_out, write_project
+
+pytestmark = pytest.mark.docs
 
 BLOCKS = blocks("docs/predict.md", "bash", "python")
 

@@ -14,6 +14,8 @@ import yaml
 from harness import REPOSITORY, planned_jobs, run_snakemake, write_tone
 from pages import blocks
 
+pytestmark = pytest.mark.docs
+
 BLOCKS = [(block.kind, block.text) for block in blocks("docs/probes.md", "bash", "python", "yaml")]
 PLACES = {"yaml": "my.yaml", "python": "embed.py"}
 ROWS = ["stats", "probe:mfcc"]
