@@ -4,13 +4,7 @@ Snakemake takes to a bucket, and from it, what rules name.  Seals are named by n
 machine they are simply beside their files; here each is an output beside its file, and an input.
 """
 
-from genreflow.files.integrity import is_sealed
-
-
-def seal_of(path):
-    """Return the seal of a file by its path, pattern or address (`genreflow.files.integrity`)."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}.sha256"
+from genreflow.files.integrity import is_sealed, seal_of
 
 
 def stored_seal(file):

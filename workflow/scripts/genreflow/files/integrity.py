@@ -74,11 +74,17 @@ def is_sealed(path: Path) -> bool:
     return not {"features", "classifiers", "audio"} & set(kinds)
 
 
+def seal_of(path: str) -> str:
+    """Return the path of a file's seal; of an address in a bucket or a pattern, its seal's."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}.{name}.sha256"
+
+
 def seal(paths: Iterable[Path]) -> None:
     """Write the seals of files that a job has written."""
     for path in paths:
         if is_sealed(path) and path.is_file():
-            write_whole(_seal_of(path), _line(path).encode())
+            write_whole(Path(seal_of(str(path))), _line(path).encode())
 
 
 def check_seals(paths: Iterable[Path]) -> None:
@@ -96,7 +102,7 @@ def check_seals(paths: Iterable[Path]) -> None:
             raise UserError(
                 "the file has no seal: it was not written by this version, or only in part.",
                 where=str(path),
-                expected=f"its checksum in {_seal_of(path).name} beside it",
+                expected=f"its checksum in {Path(seal_of(str(path))).name} beside it",
                 hint=AGAIN,
             )
         if found != _line(path):
@@ -107,10 +113,6 @@ def check_seals(paths: Iterable[Path]) -> None:
                 where=str(path),
                 hint=AGAIN,
             )
-
-
-def _seal_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.sha256")
 
 
 def _line(path: Path) -> str:
@@ -127,7 +129,7 @@ def _read_seal(path: Path) -> str:
         if attempt:
             time.sleep(1)
         try:
-            return _seal_of(path).read_text(encoding="utf-8", errors="replace")
+            return Path(seal_of(str(path))).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             continue
     return ""
