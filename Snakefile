@@ -43,6 +43,7 @@ include: "rules/targets.smk"
 include: "rules/storage.smk"
 include: "rules/target_helpers.smk"
 include: "rules/lock.smk"
+include: "rules/start_of_run.smk"
 include: "rules/dropped.smk"
 include: "rules/end_of_run.smk"
 

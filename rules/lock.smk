@@ -4,7 +4,6 @@ Out: .snakemake/genreflow_runs/{host}-{process}.json for as long as a run goes o
      began.
 """
 
-import signal
 import socket
 from datetime import datetime
 
@@ -70,14 +69,3 @@ def name_who_holds_the_lock(record):
 
 
 logger.addFilter(name_who_holds_the_lock)
-
-
-onstart:
-    # A job on a cluster is a run of its own, which locks nothing.
-    if workflow.is_main_process:
-        with clear_messages():
-            check_folder(Path("results").absolute())
-        record_run()
-        # Snakemake ends in order after a SIGTERM, but not when its terminal is closed.
-        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

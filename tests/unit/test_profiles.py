@@ -80,12 +80,6 @@ def test_values_for_the_executor(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["slurm", "generic"])
-def test_submission_is_steady(name: str) -> None:
-    rate = in_force(name).max_jobs_per_timespan
-    assert (rate.max_jobs, rate.timespan) == (5, 1)
-
-
-@pytest.mark.parametrize("name", ["slurm", "generic"])
 def test_groups_are_of_rules_that_exist(name: str) -> None:
     assert in_force(name).groups == GROUPS
     rules = "".join(path.read_text() for path in (REPOSITORY / "rules").glob("*.smk"))

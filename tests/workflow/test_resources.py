@@ -1,11 +1,13 @@
-"""Resources grow with each attempt of a job, and are no reason to run one again."""
+"""What jobs ask for grows with each attempt, and Snakemake begins as many as there is room for."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from harness import music_configuration, run_snakemake, write_music
+import pytest
+from harness import SMALL_DEMO, music_configuration, run_here, run_snakemake, write_music
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 
 def asked(folder: Path, attempt: int) -> dict[str, tuple[int, int]]:
@@ -37,3 +39,22 @@ def test_a_finished_run_is_not_run_again_for_its_resources(finished: Path) -> No
         finished, music_configuration(), "-n", "--attempt", "3", "--", "results/tables.csv"
     )
     assert "Nothing to be done" in outcome.output, outcome.output[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "timers"), [((), False), (("--max-jobs-per-timespan", "50/1s"), True)]
+)
+def test_the_scheduler_sets_timers_only_for_a_limit_that_is_asked_for(
+    asked_for: tuple[str, ...], timers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each would have it look for jobs again, which is costly (rules/start_of_run.smk).
+    delays: list[float] = []
+    monkeypatch.setattr(
+        JobScheduler, "_schedule_reevalutation", lambda _, delay: delays.append(delay)
+    )
+    outcome = run_here(
+        tmp_path, {"datasets": SMALL_DEMO, "experiments": []},
+        *asked_for, "--", "results/run_config.yaml",
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.output[-3000:]
+    assert bool(delays) == timers
