@@ -349,6 +349,8 @@ def draw_study(differences: Sequence[Difference], *, title: str) -> Figure:
         names = [shorten(found.varied) + "\n= " + shorten(found.value, 28) for found in panel]
         axes.set_yticks(range(len(panel)), names, fontsize=8)
         axes.tick_params(axis="y", length=0)
+        # Whoever looks at one panel of many doesn't see the last.
+        axes.tick_params(axis="x", labelbottom=True)
         axes.grid(axis="x", color="#e5e5e5", zorder=-1)
         axes.set_axisbelow(True)
         values = axes.secondary_yaxis("right")
