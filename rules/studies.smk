@@ -1,9 +1,9 @@
 """Studies: settings side by side, and what they share.
 
 In:  predictions and audits of a dataset and of its variants; the benchmarks of their jobs.
-Out: results/{dataset}/shared.csv: rule,jobs,dataset,file,benchmark of all that is behind a variant;
-     results/tables/studies.csv, study_costs.csv; results/figures/studies/{study}.png
-     and .pdf.
+Out: results/{dataset}/shared.csv: rule,jobs,dataset,file,benchmark,studies of all that is behind a
+     variant; results/tables/studies.csv, study_costs.csv; results/figures/studies/{study}.png and
+     .pdf.
 """
 
 

@@ -76,11 +76,27 @@ def planned_studies(wildcards):
     }
 
 
+def predictions_of(study, dataset):
+    """Return what a study compares of a dataset: one of its variations, or none of them."""
+    return [
+        with_wildcards(PREDICTIONS, names_of(study, variation, system))
+        for variation in VARIATIONS[study.name]
+        if variation.dataset == dataset
+        for system in study.systems
+    ]
+
+
+def kind_of(path):
+    """Return the dataset that a file is of and its name, with the first shard, seed and fold."""
+    dataset, name = parts_of(path)
+    return dataset, stand_in(name)
+
+
 def behind(dataset):
     """Return what makes the predictions of a dataset, or its features where it has none.
 
     Of each kind of job: the rule, their number, the dataset that has the files, one of these and its
-    benchmark, with `*` for shard, seed and fold.
+    benchmark, with `*` for shard, seed and fold, and the studies that compare what it is behind.
     """
     waiting = [
         with_wildcards(PREDICTIONS, {"dataset": dataset, "partition": partition, "system": system})
@@ -88,27 +104,40 @@ def behind(dataset):
         for system in systems
         if name == dataset
     ] or cached_features(dataset)
-    found = {}
+    # A job may write several files.
+    jobs, found, read = {}, {}, {}
     while waiting:
-        path = waiting.pop(0)
-        having, name = parts_of(path)
+        having, name = kind = kind_of(waiting.pop(0))
         # Downloads are no dataset's.
-        if not having or (having, stand_in(name)) in found:
+        if not having or kind in found:
             continue
-        maker, wildcards = maker_of(f"results/{having}/{stand_in(name)}")
+        maker, wildcards = maker_of(f"results/{having}/{name}")
         numbers = {
             "shard": len(SHARDS[dataset]),
             "seed": len(SETTINGS[dataset].seeds),
             "fold": number_of_folds(wildcards.get("partition", ALL)),
         }
         own = {key: "*" if key in numbers else value for key, value in wildcards.items()}
-        found[having, stand_in(name)] = {
+        row = {
             "rule": maker.name,
             "jobs": prod(n for key, n in numbers.items() if key in wildcards.keys()),
             "dataset": having,
             "file": PREFIX + named(maker.output[0].apply_wildcards(own)),
             "benchmark": maker.benchmark.apply_wildcards(own),
+            "studies": [],
         }
-        waiting += files_read(maker, wildcards)
-    # A job may write several files.
-    return list({row["file"]: row for row in found.values()}.values())
+        found[kind] = jobs.setdefault(row["file"], row)
+        read[kind] = list(files_read(maker, wildcards))
+        waiting += read[kind]
+    for study in CONFIG.studies:
+        waiting = predictions_of(study, dataset)
+        seen = set()
+        while waiting:
+            kind = kind_of(waiting.pop())
+            if kind not in found or kind in seen:
+                continue
+            seen.add(kind)
+            waiting += read[kind]
+            if study.name not in found[kind]["studies"]:
+                found[kind]["studies"].append(study.name)
+    return list(jobs.values())

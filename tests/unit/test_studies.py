@@ -221,17 +221,21 @@ def behind(folder: Path, **jobs: Mapping[str, Sequence[float]]) -> list[Behind]:
             for place, second in enumerate(seconds):
                 with (benchmarks / f"{place}.tsv").open("w", encoding="utf-8") as handle:
                     csv.writer(handle, delimiter="\t").writerows([["s", "h"], [second, "0"]])
-            rows.append(Behind(rule, len(seconds), dataset, "", str(benchmarks / "*.tsv")))
+            measured = str(benchmarks / "*.tsv")
+            rows.append(Behind(rule, len(seconds), dataset, "", measured, "other mine"))
     return rows
 
 
 def test_what_a_variation_cost(tmp_path: Path) -> None:
     rows = behind(tmp_path, compute_stft={"mine": [1.5, 2]}, train={"mine@x=1": [10, 20, 30]})
-    cost = cost_of(rows, dataset="mine@x=1", baseline=False)
+    cost = cost_of(rows, study="mine", dataset="mine@x=1", baseline=False)
     assert (cost["jobs"], cost["jobs_made"], cost["jobs_shared"]) == (5, 3, 2)
     assert (cost["share_shared"], cost["seconds_made"], cost["seconds_shared"]) == (0.4, 60, 3.5)
-    baseline = cost_of(rows[:1], dataset="mine@seeds=0", baseline=True)
+    baseline = cost_of(rows[:1], study="mine", dataset="mine@seeds=0", baseline=True)
     assert (baseline["jobs_made"], baseline["seconds_made"]) == (2, 3.5)
+    # What the dataset's other experiments need is no cost of the study's.
+    other = Behind("train_other", 4, "mine@x=1", "", "none", "other")
+    assert cost_of([*rows, other], study="mine", dataset="mine@x=1", baseline=False) == cost
     total = total_cost([baseline, cost])
     assert (total["jobs"], total["jobs_made"], total["seconds_made"]) == (7, 5, 63.5)
     assert total["share_shared"] == pytest.approx(2 / 7)
@@ -240,4 +244,4 @@ def test_what_a_variation_cost(tmp_path: Path) -> None:
 def test_a_time_that_was_not_measured_is_not_made_up(tmp_path: Path) -> None:
     rows = behind(tmp_path, train={"mine": [10, 20]})
     (tmp_path / "train/mine/1.tsv").unlink()
-    assert isnan(cost_of(rows, dataset="mine", baseline=True)["seconds_made"])
+    assert isnan(cost_of(rows, study="mine", dataset="mine", baseline=True)["seconds_made"])

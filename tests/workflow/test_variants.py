@@ -208,7 +208,11 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("study")
     write_music(found)
     vary = {"rf.decision": ["mean_proba"], "dnn.initialisation": ["he_normal"], "hpss.power": [1.0]}
-    config = configuration("SF", studies=[study(vary, "SF", "TF", seeds=[0, 1])])
+    studies = [
+        study(vary, "SF", "TF", seeds=[0, 1]),
+        study({"rf.decision": ["mean_proba"]}, "TF", seeds=[0, 1], name="less"),
+    ]
+    config = configuration("SF", studies=studies)
     outcome = run_snakemake(found, config, "--", "results/report.html", "tables")
     assert outcome.status == 0, outcome.output[-3000:]
     return found
@@ -230,7 +234,12 @@ def test_a_study_has_the_differences_of_its_predictions(finished_study: Path) ->
         assert float(row.difference) == pytest.approx(accuracies[0] - accuracies[1], abs=0.01)
     # Nothing of these systems is made from separated spectra.
     assert "hpss.power" not in set(table["varied"])
-    costs = {row["varied"]: row for row in read_rows(results / "tables/study_costs.csv")}
+    rows_of_costs = read_rows(results / "tables/study_costs.csv")
+    costs = {row["varied"]: row for row in rows_of_costs if row["study"] == "points"}
+    # What SF alone needs is no cost of the study without it, though their variations are the same.
+    less = {row["varied"]: row for row in rows_of_costs if row["study"] == "less"}
+    assert int(less[""]["jobs"]) == int(less["rf.decision"]["jobs"]) < int(costs[""]["jobs"])
+    assert int(less["rf.decision"]["jobs_made"]) == 2 + 1
     assert costs["hpss.power"]["jobs_made"] == "0"
     assert int(costs["rf.decision"]["jobs_made"]) == 2 * 2 + 2
     assert int(costs["dnn.initialisation"]["jobs_made"]) == 3 * 2 * 2 + 2

@@ -37,6 +37,7 @@ def main(job: Job) -> None:
                 results.append(VariedResult(found["system"], changes, predictions, note))
             cost = cost_of(
                 read_records(paths["shared"][variation["shared"]], Behind),
+                study=study["study"],
                 dataset=variation["dataset"],
                 baseline=not changes,
             )

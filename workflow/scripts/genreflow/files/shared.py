@@ -19,6 +19,8 @@ class Behind:
         The dataset that has their files: the variant, or one with the same recipe before it.
     file, benchmark
         What they write, and Snakemake's measurements of them, with ``*`` for shard, seed and fold.
+    studies
+        The studies that compare predictions behind which they are, with spaces between.
     """
 
     rule: str
@@ -26,3 +28,4 @@ class Behind:
     dataset: str
     file: str
     benchmark: str
+    studies: str

@@ -171,16 +171,21 @@ def described(changes: Mapping[str, Any]) -> dict[str, str]:
     return {"varied": ", ".join(changes), "value": ", ".join(values)}
 
 
-def cost_of(behind: Sequence[Behind], *, dataset: str, baseline: bool) -> dict[str, Any]:
-    """Return how many jobs are behind a variation, and the time of those that it has alone.
+def cost_of(
+    behind: Sequence[Behind], *, study: str, dataset: str, baseline: bool
+) -> dict[str, Any]:
+    """Return how many jobs are behind a study's variation, and the time of those it has alone.
 
     What a baseline shares with the dataset that it is of is counted as its own.
 
     Parameters
     ----------
+    behind
+        All that is behind the variation's dataset; what other experiments need is not counted.
     dataset
         The variation's.
     """
+    behind = [row for row in behind if study in row.studies.split()]
     made = [row for row in behind if baseline or row.dataset == dataset]
     shared = [row for row in behind if row not in made]
     jobs, jobs_made = (sum(row.jobs for row in rows) for rows in (behind, made))
