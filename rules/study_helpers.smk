@@ -76,7 +76,7 @@ def planned_studies(wildcards):
     }
 
 
-def predictions_of(study, dataset):
+def compared_predictions(study, dataset):
     """Return what a study compares of a dataset: one of its variations, or none of them."""
     return [
         with_wildcards(PREDICTIONS, names_of(study, variation, system))
@@ -130,7 +130,7 @@ def behind(dataset):
         read[kind] = list(files_read(maker, wildcards))
         waiting += read[kind]
     for study in CONFIG.studies:
-        waiting = predictions_of(study, dataset)
+        waiting = compared_predictions(study, dataset)
         seen = set()
         while waiting:
             kind = kind_of(waiting.pop())
