@@ -112,9 +112,10 @@ def test_nothing_is_cut_and_every_picture_is_there(
     sizes = page.evaluate("[...document.images].map((i) => [i.complete, i.naturalWidth, i.width])")
     assert len(sizes) > 20
     assert all(complete and shown > 0 and own > 0 for complete, own, shown in sizes)
-    # What one has to know of each result needs no scrolling: who, how well, how sure, which stamp.
+    # What one has to know needs no scrolling: what a table is about, and of each result who, how
+    # well, how sure, which stamp.
     right = page.evaluate(
-        """Math.max(...[...document.querySelectorAll(".summary :is(.stamp, .below, b)")]
+        """Math.max(...[...document.querySelectorAll("caption, .summary :is(.stamp, .below, b)")]
             .map((e) => e.getBoundingClientRect().right))"""
     )
     assert right <= width
