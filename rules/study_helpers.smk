@@ -86,58 +86,56 @@ def compared_predictions(study, dataset):
     ]
 
 
-def kind_of(path):
-    """Return the dataset that a file is of and its name, with the first shard, seed and fold."""
-    dataset, name = parts_of(path)
-    return dataset, stand_in(name)
-
-
 def behind(dataset):
     """Return what makes the predictions of a dataset, or its features where it has none.
 
-    Of each kind of job: the rule, their number, the dataset that has the files, one of these and its
-    benchmark, with `*` for shard, seed and fold, and the studies that compare what it is behind.
+    Each kind of job of `jobs_behind`, with the studies that compare what it is behind.
     """
-    waiting = [
+    predictions = [
         with_wildcards(PREDICTIONS, {"dataset": dataset, "partition": partition, "system": system})
         for (name, partition), systems in STUDIED.items()
         for system in systems
         if name == dataset
-    ] or cached_features(dataset)
-    # A job may write several files.
-    jobs, found, read = {}, {}, {}
+    ]
+    compared = {
+        study.name: jobs_behind(compared_predictions(study, dataset), dataset)
+        for study in CONFIG.studies
+    }
+    return [
+        row | {"studies": " ".join(name for name, jobs in compared.items() if file in jobs)}
+        for file, row in jobs_behind(predictions or cached_features(dataset), dataset).items()
+    ]
+
+
+def jobs_behind(files, dataset):
+    """Return what makes some files of a dataset, by the first file that each kind of job writes.
+
+    Of each kind: the rule, the number of jobs, the dataset that has the files, one of these and its
+    benchmark, with `*` for shard, seed and fold.
+    """
+    waiting, seen, jobs = list(files), set(), {}
     while waiting:
-        having, name = kind = kind_of(waiting.pop(0))
+        having, name = parts_of(waiting.pop(0))
+        kind = having, stand_in(name)
         # Downloads are no dataset's.
-        if not having or kind in found:
+        if not having or kind in seen:
             continue
-        maker, wildcards = maker_of(f"results/{having}/{name}")
+        seen.add(kind)
+        maker, wildcards = maker_of(f"results/{having}/{stand_in(name)}")
         numbers = {
             "shard": len(SHARDS[dataset]),
             "seed": len(SETTINGS[dataset].seeds),
             "fold": number_of_folds(wildcards.get("partition", ALL)),
         }
         own = {key: "*" if key in numbers else value for key, value in wildcards.items()}
-        row = {
+        # A job may write several files.
+        file = PREFIX + named(maker.output[0].apply_wildcards(own))
+        jobs[file] = {
             "rule": maker.name,
             "jobs": prod(n for key, n in numbers.items() if key in wildcards.keys()),
             "dataset": having,
-            "file": PREFIX + named(maker.output[0].apply_wildcards(own)),
+            "file": file,
             "benchmark": maker.benchmark.apply_wildcards(own),
-            "studies": [],
         }
-        found[kind] = jobs.setdefault(row["file"], row)
-        read[kind] = list(files_read(maker, wildcards))
-        waiting += read[kind]
-    for study in CONFIG.studies:
-        waiting = compared_predictions(study, dataset)
-        seen = set()
-        while waiting:
-            kind = kind_of(waiting.pop())
-            if kind not in found or kind in seen:
-                continue
-            seen.add(kind)
-            waiting += read[kind]
-            if study.name not in found[kind]["studies"]:
-                found[kind]["studies"].append(study.name)
-    return list(jobs.values())
+        waiting += files_read(maker, wildcards)
+    return jobs

@@ -9,7 +9,7 @@ from genreflow.jobs.job import Job, log
 
 def main(job: Job) -> None:
     """Write what is planned."""
-    rows = [Behind(**{**row, "studies": " ".join(row["studies"])}) for row in job.planned["behind"]]
+    rows = [Behind(**row) for row in job.planned["behind"]]
     write_records(rows, Behind, job.path("shared"))
     others = [row for row in rows if row.dataset != job.wildcards["dataset"]]
     log.info(

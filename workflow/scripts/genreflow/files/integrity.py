@@ -75,7 +75,7 @@ def is_sealed(path: Path) -> bool:
 
 
 def seal_of(path: str) -> str:
-    """Return the path of a file's seal; of an address in a bucket or a pattern, its seal's."""
+    """Return the seal of a file by its name, path, pattern or address in a bucket."""
     folder, slash, name = path.rpartition("/")
     return f"{folder}{slash}.{name}.sha256"
 
@@ -84,7 +84,7 @@ def seal(paths: Iterable[Path]) -> None:
     """Write the seals of files that a job has written."""
     for path in paths:
         if is_sealed(path) and path.is_file():
-            write_whole(Path(seal_of(str(path))), _line(path).encode())
+            write_whole(path.with_name(seal_of(path.name)), _line(path).encode())
 
 
 def check_seals(paths: Iterable[Path]) -> None:
@@ -102,7 +102,7 @@ def check_seals(paths: Iterable[Path]) -> None:
             raise UserError(
                 "the file has no seal: it was not written by this version, or only in part.",
                 where=str(path),
-                expected=f"its checksum in {Path(seal_of(str(path))).name} beside it",
+                expected=f"its checksum in {seal_of(path.name)} beside it",
                 hint=AGAIN,
             )
         if found != _line(path):
@@ -129,7 +129,7 @@ def _read_seal(path: Path) -> str:
         if attempt:
             time.sleep(1)
         try:
-            return Path(seal_of(str(path))).read_text(encoding="utf-8", errors="replace")
+            return path.with_name(seal_of(path.name)).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             continue
     return ""
