@@ -148,5 +148,4 @@ $(CLOUD_STAMP):
 	$(call install,$(CLOUD_VENV),$(LOCK) $(CLOUD_LOCK))
 
 clean-env:
-	rm -rf $(VENV) $(SLURM_VENV) $(addprefix .venv-,$(PYTHON_VERSIONS))
-	rm -rf $(VENV) $(SLURM_VENV) $(CLOUD_VENV)
+	rm -rf $(VENV) $(SLURM_VENV) $(CLOUD_VENV) $(addprefix .venv-,$(PYTHON_VERSIONS))
