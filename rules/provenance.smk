@@ -1,7 +1,8 @@
 """What a finished run was, for who gets its results: a Workflow Run RO-Crate.
 
 In:  results/tables.csv, results/report.html and all that they are made from; results/run_config.yaml;
-     manifest.csv and fingerprints of every dataset; when the jobs ran, from their logs.
+     manifest.csv and fingerprints of every dataset, and the vectors of probes; when the jobs ran,
+     from their logs.
 Out: results/ro-crate-metadata.json, whose root is results/; results/workflow/, the workflow as it ran.
 """
 
@@ -13,6 +14,7 @@ rule write_crate:
         run_config="results/run_config.yaml",
         manifests=[f"results/{dataset}/manifest.csv" for dataset in WITH_CLIPS],
         fingerprints=fingerprints_of_run,
+        embeddings=embeddings_of_run,
     output:
         crate="results/ro-crate-metadata.json",
         workflow=directory("results/workflow"),
@@ -31,7 +33,7 @@ rule write_crate:
     shell:
         command(
             "write_crate",
-            "input.results input.run_config input.manifests input.fingerprints "
+            "input.results input.run_config input.manifests input.fingerprints input.embeddings "
             "output.crate output.workflow",
         )
         + ' --base "$GENREFLOW_BASE"'

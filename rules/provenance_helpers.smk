@@ -28,6 +28,14 @@ def fingerprints_of_run(_):
     ]
 
 
+def embeddings_of_run(_):
+    """Return the vectors of every probe of the experiments, as they were taken from embeddings."""
+    names = ({"dataset": d, "system": system} for d, _, system in REPORTED if is_probe(system))
+    return list(
+        dict.fromkeys(with_wildcards("results/{dataset}/vectors/{system}.h5", n) for n in names)
+    )
+
+
 def published_files(dataset):
     """Return the files of a published collection that are verified by their checksum."""
     planned = PLANNED[dataset]

@@ -74,9 +74,16 @@ def recipe(dataset, name):
 
 def maker_of(path):
     """Return the rule that makes a file, and the values of its wildcards."""
-    path = located(path)
-    maker = next(each for each in workflow.rules if each.is_producer(path))
-    return maker, Wildcards(maker.get_wildcards(path))
+    dataset, name = parts_of(path)
+    # One rule makes a kind of file of a dataset and of all its variants.
+    maker = rule_of(f"results/{CLIPS_OF[dataset]}/{name}" if dataset else path)
+    return maker, Wildcards(maker.get_wildcards(located(path)))
+
+
+@remembered
+def rule_of(path):
+    """Return the rule that makes a file."""
+    return next(each for each in workflow.rules if each.is_producer(located(path)))
 
 
 def files_read(maker, wildcards):

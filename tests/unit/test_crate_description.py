@@ -61,6 +61,8 @@ def describe(root: Path, music: Music, span: Span | None = SPAN) -> dict[str, di
     (root / "run_config.yaml").write_text("seeds: [0]\n")
     (root / "tables").mkdir(parents=True)
     (root / "tables" / "SF+TF, é.csv").write_text("a,b\n")
+    (root / "m" / "vectors").mkdir()
+    (root / "m" / "vectors" / "probe:mert.h5").write_bytes(b"vectors")
     crate = describe_run(
         root,
         software=json.loads((REPOSITORY / "codemeta.json").read_bytes()),
@@ -69,6 +71,7 @@ def describe(root: Path, music: Music, span: Span | None = SPAN) -> dict[str, di
         experiments=[],
         music=[music],
         configuration=root / "run_config.yaml",
+        embeddings=[root / "m" / "vectors" / "probe:mert.h5"],
         results=[root / "tables" / "SF+TF, é.csv"],
         span=span,
     )
@@ -120,6 +123,15 @@ def test_files_have_names_as_addresses_and_checksums(tmp_path: Path, music: Musi
     assert found["https://pypi.org/project/torch/2.13.0/"]["version"] == "2.13.0+cpu"
     assert found["#run"]["startTime"] == "2026-01-02T03:00:00+00:00"
     assert found["#run"]["endTime"] == "2026-01-03T04:05:06+00:00"
+
+
+def test_embeddings_of_probes_are_what_a_run_was_told(tmp_path: Path, music: Music) -> None:
+    found = describe(tmp_path, music)
+    told = [each["@id"] for each in found["#run"]["object"]]
+    assert told == ["run_config.yaml", "#music-m", "m/vectors/probe%3Amert.h5"]
+    vectors = found[told[-1]]
+    assert vectors["sha256"] == hashlib.sha256(b"vectors").hexdigest()
+    assert "embeddings" in vectors["description"]
 
 
 def test_times_that_nobody_knows_are_left_out(tmp_path: Path, music: Music) -> None:

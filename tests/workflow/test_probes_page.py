@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -50,8 +52,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(home: Path) -> dict[str, object]:
-    found: dict[str, object] = yaml.safe_load((home / "my.yaml").read_text(encoding="utf-8"))
+def config() -> dict[str, object]:
+    """Return the configuration that the page ends with."""
+    found: dict[str, object] = yaml.safe_load([text for kind, text in BLOCKS if kind == "yaml"][-1])
     return found
 
 
@@ -103,7 +106,7 @@ def test_a_probe_learns_what_scikit_learn_does(home: Path) -> None:
 def test_a_missing_clip_counts_as_wrong_and_is_named(home: Path, tmp_path: Path) -> None:
     with np.load(home / "mfcc.npz") as file:
         track_ids, vectors = file["track_id"], file["vectors"]
-    before = config(home)
+    before = config()
     missing = tmp_path / "missing.npz"
     np.savez(missing, track_id=[*track_ids[1:], "another"], vectors=np.roll(vectors, -1, axis=0))
     changed = before | {"probes": {"mfcc": {"vectors": str(missing)}}}
@@ -127,13 +130,22 @@ def test_a_missing_clip_counts_as_wrong_and_is_named(home: Path, tmp_path: Path)
     assert str(track_ids[1]) in outcome.output
 
 
+def test_a_crate_of_the_run_names_the_embeddings(home: Path) -> None:
+    crate = "results/ro-crate-metadata.json"
+    outcome = run_snakemake(home, config(), "--", crate)
+    assert outcome.status == 0, outcome.output[-3000:]
+    entities = {each["@id"]: each for each in json.loads((home / crate).read_bytes())["@graph"]}
+    (vectors,) = [name for name in entities if "/vectors/" in name]
+    assert {"@id": vectors} in entities["#run"]["object"]
+    copy = home / "results/mymusic/vectors/probe:mfcc.h5"
+    assert entities[vectors]["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
+
+
 def test_a_probe_makes_no_classifier_and_statistics_do(home: Path) -> None:
-    outcome = run_snakemake(
-        home, config(home), "-n", "--", "results/mymusic/classifiers/probe:mfcc"
-    )
+    outcome = run_snakemake(home, config(), "-n", "--", "results/mymusic/classifiers/probe:mfcc")
     assert outcome.status != 0
     assert "a probe knows the clips of its embeddings alone" in outcome.output
-    outcome = run_snakemake(home, config(home), "--", "results/mymusic/classifiers/stats")
+    outcome = run_snakemake(home, config(), "--", "results/mymusic/classifiers/stats")
     assert outcome.status == 0, outcome.output[-3000:]
     card = (home / "results/mymusic/classifiers/stats/MODEL_CARD.md").read_text(encoding="utf-8")
     assert "the system stats, which is in no paper" in card
@@ -141,7 +153,7 @@ def test_a_probe_makes_no_classifier_and_statistics_do(home: Path) -> None:
 
 
 def test_embeddings_that_are_not_there_are_refused_at_planning(home: Path) -> None:
-    changed = config(home) | {"probes": {"mfcc": {"vectors": "nowhere.npz"}}}
+    changed = config() | {"probes": {"mfcc": {"vectors": "nowhere.npz"}}}
     outcome = run_snakemake(home, changed, "-n")
     assert outcome.status != 0
     assert "'nowhere.npz' does not exist" in outcome.output

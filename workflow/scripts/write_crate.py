@@ -36,6 +36,7 @@ def main(job: Job) -> None:
         experiments=job.planned["experiments"],
         music=music,
         configuration=job.path("run_config"),
+        embeddings=job.paths("embeddings"),
         results=job.paths("results"),
         span=read_span(path for path in (root / "logs").rglob("*.log") if path != job.log_path),
     )

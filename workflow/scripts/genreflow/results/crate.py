@@ -62,6 +62,7 @@ ABOUT: Final = {
     "report.html": "the report: all tables and figures",
     "figures/*": "a figure of the report",
     "*/fingerprints/*": "acoustic fingerprints of the clips of a shard",
+    "*/vectors/*": "the embeddings that a probe learned from, a vector a clip",
     "*/manifest.csv": "track id, file, label, group and split of every clip",
     "*/audio_report.csv": "what became of every audio file",
     "*/quarantine.csv": "the clips that were set aside, and why",
@@ -143,6 +144,7 @@ def describe_run(
     experiments: Sequence[str],
     music: Sequence[Music],
     configuration: Path,
+    embeddings: Sequence[Path],
     results: Sequence[Path],
     span: Span | None,
 ) -> dict[str, Any]:
@@ -160,8 +162,8 @@ def describe_run(
         Of packages, by name.
     experiments
         Each in words.
-    configuration, results
-        What the run was told, and what it made.
+    configuration, embeddings, results
+        What the run was told, what of somebody else's its probes learned from, and what it made.
     span
         When the run began and ended, if that is known.
     """
@@ -173,6 +175,7 @@ def describe_run(
     workflow = _add_workflow(crate, software, snakemake, versions, papers)
     told = _add_file(crate, root, configuration)
     collections = [_add_music(crate, root, each) for each in music]
+    vectors = [_add_file(crate, root, path) for path in embeddings]
     made = [_add_file(crate, root, path) for path in results]
     run: dict[str, Any] = {
         "name": f"Run of genreflow {software['version']}",
@@ -182,7 +185,7 @@ def describe_run(
     if span:
         run |= {"startTime": span.start.isoformat(), "endTime": span.end.isoformat()}
     action = crate.add_action(
-        workflow, "#run", object=[told, *collections], result=made, properties=run
+        workflow, "#run", object=[told, *collections, *vectors], result=made, properties=run
     )
     newest = max(path.stat().st_mtime for path in (configuration, *results))
     names = ", ".join(each.name for each in music)
