@@ -15,6 +15,7 @@ import tomllib
 import venv
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,27 @@ def test_dependencies_start_at_the_minor_version_that_is_tested() -> None:
         requirement = Requirement(line)
         minor = ".".join(locked[requirement.name.lower()].split(".")[:2])
         assert requirement.specifier == SpecifierSet(f">={minor}"), line
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_the_lock_can_be_installed_with_newer_pythons(python: str) -> None:
+    needed = {
+        (each.name, each.version): SpecifierSet(each.metadata["Requires-Python"] or "")
+        for each in distributions()
+    }
+    checked = 0
+    for line in read("requirements.lock").splitlines():
+        if line.startswith("#"):
+            continue
+        requirement = Requirement(line)
+        pinned = requirement.name, next(iter(requirement.specifier)).version
+        # Not here are those of other Pythons, and torch, whose build has a version of its own.
+        if pinned in needed and (
+            not requirement.marker or requirement.marker.evaluate({"python_version": python})
+        ):
+            assert needed[pinned].contains(f"{python}.9"), pinned
+            checked += 1
+    assert checked > 150
 
 
 def test_snakemake_is_the_one_that_the_workflow_asks_for() -> None:

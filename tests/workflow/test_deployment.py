@@ -34,6 +34,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which Git finds a copy of the workflow at an address on the web."""
     if shutil.which("git") is None:
         pytest.skip("there is no git")
+    if not (TOOLS / "snakedeploy").exists():
+        pytest.skip("Snakedeploy does not take this Python")
     repository = copy_workflow(tmp_path / "repository")
     shutil.copyfile(REPOSITORY / "LICENSE", repository / "LICENSE")
     identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
