@@ -343,7 +343,7 @@ def test_ci_runs_the_commands_of_the_documentation() -> None:
         for name, job in ci_jobs().items()
     }
     assert commands["everything"] == ["bash .ci/run"]
-    assert re.findall(r"^make .*$", read(".ci/run"), re.MULTILINE) == [
+    assert re.findall(r"^make test.*$", read(".ci/run"), re.MULTILINE) == [
         "make test",
         "make test-docs",
         "make test-cluster",
