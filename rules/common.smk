@@ -42,6 +42,7 @@ IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
 PATHS = workflow.modifier.path_modifier
 #: What stands before them where another workflow has this one as a module.
 PREFIX = PATHS.replace_prefix("results/").removesuffix("results/")
+RESULTS = Path(PREFIX, "results")
 
 
 def located(path):
@@ -78,7 +79,7 @@ def clear_messages():
 
 with clear_messages():
     # Snakemake would look for the outputs in it, and end with a traceback.
-    check_readable(Path("results").absolute())
+    check_readable(RESULTS.absolute())
     # `config` holds only what came from the command line: there is no configfile directive, since
     # Snakemake would merge the user's datasets with the demo's.
     CONFIG = load(

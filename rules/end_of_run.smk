@@ -25,7 +25,7 @@ def tell_results():
         # Nothing of it is here any more.
         words = f"All results are in {workflow.storage_settings.default_storage_prefix}."
     else:
-        words = closing_words(Path("results"), list(CONFIG.datasets))
+        words = closing_words(RESULTS, list(CONFIG.datasets))
     if words:
         print(f"\n{words}", file=sys.stderr)
 

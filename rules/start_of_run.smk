@@ -24,7 +24,7 @@ onstart:
     # A job on a cluster is a run of its own, which locks nothing.
     if workflow.is_main_process:
         with clear_messages():
-            check_folder(Path("results").absolute())
+            check_folder(RESULTS.absolute())
         record_run()
         lift_default_limit()
         # Snakemake ends in order after a SIGTERM, but not when its terminal is closed.

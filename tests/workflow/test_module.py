@@ -20,6 +20,7 @@ PAGE = (REPOSITORY / "docs" / "module.md").read_text(encoding="utf-8")
 #: The files of the page, by name.
 FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE))
 CONFIG = yaml.safe_load(FILES["config.yaml"])["genreflow"]
+HANDLERS = FILES["Snakefile"][FILES["Snakefile"].index("onstart:") :].partition("\n\n\nrule ")[0]
 
 
 def test_another_workflow_uses_this_one_as_a_module_with_a_prefix(tmp_path: Path) -> None:
@@ -32,6 +33,10 @@ def test_another_workflow_uses_this_one_as_a_module_with_a_prefix(tmp_path: Path
     snakefile = folder / "Snakefile"
     outcome = run_snakemake(folder, None, snakefile=snakefile)
     assert outcome.status == 0, outcome.output[-4000:]
+    # The handlers on the page say what came out, and where that is.
+    assert "Accuracies on the test clips" in outcome.output
+    assert "All results are in genres/results/tables.csv" in outcome.output
+    assert "`-- genres/results/report.html` draws them" in outcome.output
     # Everything that is ours lies below the prefix, and nothing beside it.
     assert {path.name for path in folder.iterdir() if path.name[0] != "."} == {
         "Snakefile", "config.yaml", "scripts", "genres", "brightness", "comparison.csv",
@@ -94,6 +99,32 @@ def test_a_variant_below_the_prefix_shares_the_files_of_its_dataset(tmp_path: Pa
     # No training reads how many trees a forest has.
     assert datasets["genreflow_train_dnn"] == ["demo"]
     assert "genreflow_write_crate" in {job.rule for job in jobs}
+
+
+def test_handlers_pass_through_the_folder_workflow(tmp_path: Path) -> None:
+    path = REPOSITORY / "workflow" / "Snakefile"
+    (tmp_path / "Snakefile").write_text(
+        f"module genreflow:\n    snakefile: '{path}'\n    config: config\n    prefix: 'genres'\n"
+        f"use rule * from genreflow\n{HANDLERS}\n",
+        encoding="utf-8",
+    )
+    # A file where the folder is to be: said before any job.
+    (tmp_path / "genres").write_text("", encoding="utf-8")
+    config = {**CONFIG, "experiments": []}
+    target = ("--", "genres/results/run_config.yaml")
+    outcome = run_here(tmp_path, config, *target, snakefile=tmp_path / "Snakefile")
+    assert outcome.status != 0
+    assert "Traceback" not in outcome.output
+    assert f"{tmp_path}/genres" in outcome.output, outcome.output[-3000:]
+    (tmp_path / "genres").unlink()
+    (tmp_path / "genres" / "results" / "demo").mkdir(parents=True)
+    lost = "track_id,path,reason\na,a.wav,silence\n"
+    (tmp_path / "genres" / "results" / "demo" / "quarantine.csv").write_text(lost, "utf-8")
+    outcome = run_here(tmp_path, config, *target, snakefile=tmp_path / "Snakefile")
+    assert outcome.status == 0, outcome.output[-3000:]
+    assert "Clips of demo that can't be used: 1" in outcome.output
+    # It was recorded that this run began, and that it has ended.
+    assert not any((tmp_path / ".snakemake" / "genreflow_runs").iterdir())
 
 
 def test_tools_that_look_in_the_folder_workflow_find_the_same_workflow(tmp_path: Path) -> None:

@@ -55,11 +55,11 @@ def closing_words(results: Path, datasets: Sequence[str]) -> str:
             blocks.append("\n".join([title, *reasons, *more]))
     if tables.is_file():
         report = results / "report.html"
-        shown = f"{report} has them with figures" if report.is_file() else "`-- report` draws them"
+        shown = f"{report} has them with figures" if report.is_file() else f"`-- {report}` draws them"
         studies = results / "tables" / "studies.csv"
         compared = f", studies in {studies}" if studies.is_file() else ""
         blocks.append(
             f"All results are in {tables}{compared}; {shown}. To use a system on new music: "
-            "`-- results/{dataset}/classifiers/{system}`, then `genreflow predict`."
+            f"`-- {results}/{{dataset}}/classifiers/{{system}}`, then `genreflow predict`."
         )
     return printable("\n\n".join(blocks))
