@@ -300,7 +300,7 @@ def test_dependencies_start_at_the_minor_version_that_is_tested() -> None:
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_lock_can_be_installed_with_newer_pythons(python: str) -> None:
     needed = {
-        (each.name, each.version): SpecifierSet(each.metadata["Requires-Python"] or "")
+        (each.name, each.version): SpecifierSet(each.metadata.get("Requires-Python") or "")
         for each in distributions()
     }
     checked = 0
