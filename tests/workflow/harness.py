@@ -13,8 +13,8 @@ import sys
 import sysconfig
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
@@ -61,10 +61,11 @@ LABELS = ("high", "low")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of Snakemake ended."""
+    """How a run of Snakemake ended; of one in this process, the environment of its jobs too."""
 
     status: int
     output: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 Snakemake = Callable[..., Outcome]
@@ -179,7 +180,8 @@ def run_here(
             cli.main([*options(folder, config, snakefile), *arguments])
         except SystemExit as end:
             status = end.code
-    return Outcome(int(status or 0), output.getvalue())
+        environment = dict(os.environ)
+    return Outcome(int(status or 0), output.getvalue(), environment)
 
 
 def plan(

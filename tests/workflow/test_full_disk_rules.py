@@ -10,7 +10,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from genreflow.files.records import read_rows
 from harness import (
     REPOSITORY,
     SMALL_DEMO,
@@ -18,6 +20,7 @@ from harness import (
     Snakemake,
     merge,
     music_configuration,
+    plan,
     run_here,
     run_snakemake,
     write_music,
@@ -37,19 +40,25 @@ RULES = {
         r"^(?:use )?rule (?:\w+ as )?(\w+)\b.*:$", path.read_text(), re.MULTILINE
     )
 }
+SPLIT = {"dataset": "music", "partition": "split", "systems": ["SF"]}
 CONFIG = merge(
     music_configuration(), {"datasets": {"demo": SMALL_DEMO["demo"] | {"shards": 1}}}
 ) | {
     "classify": [{"dataset": "music", "classifier": "results/music/classifiers/SF"}],
+    "probes": {"mert": {"vectors": "mert.npz"}},
+    "studies": [SPLIT | {"name": "points", "vary": {"rf.trees": [10]}}],
 }
 #: What of the rules is not in `finished`.
 MORE = (
     "results/demo/audio/000-of-001",
     "results/music/classifiers/SF",
+    "results/music/classifiers/stats",
+    "results/music/vectors/probe:mert.h5",
     "results/music/classifiers/split/seed0/fold0/SF",
     "classified",
     "results/ro-crate-metadata.json",
 )
+TARGETS = ("results/report.html", "results/run_config.yaml", *MORE)
 CARD = "MODEL_CARD.md"
 #: What is said, and the place that is named.
 FAULTS = {
@@ -67,9 +76,9 @@ class Commands:
     def __init__(self, folder: Path, config: dict[str, object], *targets: str) -> None:
         self.folder = folder
         self.found: dict[str, tuple[str, list[Path]]] = {}
-        # Parsing the rules here sets the variables of the environment that jobs read.
         listed = run_here(folder, config, "--detailed-summary", "--", *targets)
         assert listed.status == 0, listed.output[-3000:]
+        self.environment = listed.environment
         lines = listed.output.splitlines()
         start = next(n for n, line in enumerate(lines) if line.startswith("output_file\t"))
         for line in lines[start + 1 :]:
@@ -89,7 +98,7 @@ class Commands:
 
         done = subprocess.run(
             self.found[rule][0], shell=True, cwd=self.folder, preexec_fn=restrict,
-            env={**os.environ, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**self.environment, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.stdout == ""
@@ -110,11 +119,12 @@ def commands(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Comman
     """The commands of a copy of the finished run, with one of every rule."""
     folder = tmp_path_factory.mktemp("full") / finished.name
     shutil.copytree(finished, folder)
-    targets = ("results/report.html", "results/run_config.yaml", *MORE)
+    track_ids = [row["track_id"] for row in read_rows(folder / "manifest.csv")]
+    np.savez(folder / "mert.npz", track_id=track_ids, vectors=np.eye(len(track_ids)))
     # The clips lie elsewhere now, which would make all anew.
     outcome = run_snakemake(folder, CONFIG, "--rerun-triggers", "mtime", "--", *MORE)
     assert outcome.status == 0, outcome.output[-3000:]
-    return Commands(folder, CONFIG, *targets)
+    return Commands(folder, CONFIG, *TARGETS)
 
 
 def size(path: Path) -> int:
@@ -167,12 +177,15 @@ def test_rule_without_room_keeps_what_was_there_and_completes_later(
 
 def test_no_rule_is_forgotten(snakemake: Snakemake, tmp_path: Path) -> None:
     write_music(tmp_path)
+    (tmp_path / "mert.npz").touch()
     outcome = snakemake(CONFIG, "--list-rules")
     listed = {
         line.split()[0] for line in outcome.output.splitlines() if re.match(r"\w+( \(|$)", line)
     }
     assert listed == RULES
     assert COLLECTING | ELSEWHERE.keys() < RULES
+    planned = {job.rule for job in plan(tmp_path, CONFIG, "--", *TARGETS)}
+    assert RULES - COLLECTING - ELSEWHERE.keys() <= planned
 
 
 def test_results_that_are_a_file_are_refused(snakemake: Snakemake, tmp_path: Path) -> None:
