@@ -42,6 +42,7 @@ IN_STORAGE = workflow.storage_settings.default_storage_provider is not None
 PATHS = workflow.modifier.path_modifier
 #: What stands before them where another workflow has this one as a module.
 PREFIX = PATHS.replace_prefix("results/").removesuffix("results/")
+#: Where the results lie on this machine, unless they are in a bucket.
 RESULTS = Path(PREFIX, "results")
 
 

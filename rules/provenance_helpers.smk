@@ -29,10 +29,13 @@ def fingerprints_of_run(_):
 
 
 def embeddings_of_run(_):
-    """Return the vectors of every probe of the experiments, as they were taken from embeddings."""
-    names = ({"dataset": d, "system": system} for d, _, system in REPORTED if is_probe(system))
+    """Return the vectors of every probe of experiments and studies, taken from its embeddings."""
     return list(
-        dict.fromkeys(with_wildcards("results/{dataset}/vectors/{system}.h5", n) for n in names)
+        dict.fromkeys(
+            shared(f"results/{dataset}/vectors/{system}.h5")
+            for (dataset, _), systems in STUDIED.items()
+            for system in filter(is_probe, systems)
+        )
     )
 
 

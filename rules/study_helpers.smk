@@ -116,12 +116,12 @@ def jobs_behind(files, dataset):
     waiting, seen, jobs = list(files), set(), {}
     while waiting:
         having, name = parts_of(waiting.pop(0))
-        kind = having, stand_in(name)
+        first = f"results/{having}/{stand_in(name)}"
         # Downloads are no dataset's.
-        if not having or kind in seen:
+        if not having or first in seen:
             continue
-        seen.add(kind)
-        maker, wildcards = maker_of(f"results/{having}/{stand_in(name)}")
+        seen.add(first)
+        maker, wildcards = maker_of(first)
         numbers = {
             "shard": len(SHARDS[dataset]),
             "seed": len(SETTINGS[dataset].seeds),

@@ -221,8 +221,9 @@ class Fuzzed:
         if names is not None:
             assert set(names) == set(found)
         # A bare tar has only a sum of each header's bytes, which may stay the same, and nowhere the
-        # number of its files: one may be cut out as a whole, and its clip is named as missing.
-        assert len(found) <= len(FILES)
+        # number of its files: a block less may put a header within the data of the file before.
+        a_block_less = kind == "tar" and any(change == "delete" for change, *_ in changes)
+        assert names is None or len(found) == len(FILES) or a_block_less
         if kind != "tar":
             assert found.items() <= FILES.items()
             assert names is None or found == FILES

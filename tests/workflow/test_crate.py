@@ -167,11 +167,16 @@ def test_a_module_with_a_prefix_describes_its_own_results_and_studies(tmp_path: 
     config: dict[str, Any] = {"datasets": SMALL_DEMO, "experiments": [split]}
     outcome = run_here(tmp_path, config, "-n", "--", f"genres/{CRATE}", snakefile=snakefile)
     assert "input: genres/results/tables.csv, " in described_job(outcome.output)
-    config["studies"] = [split | {"name": "points", "vary": {"rf.trees": [5]}}]
+    (tmp_path / "mert.npz").touch()
+    config["probes"] = {"mert": {"vectors": "mert.npz"}}
+    systems = ["stats", "probe:mert"]
+    config["studies"] = [split | {"name": "points", "systems": systems, "vary": {"rf.trees": [5]}}]
     outcome = run_here(tmp_path, config, "-n", "--", CRATE)
     files = described_job(outcome.output)
     assert "results/tables/study_costs.csv" in files
     assert "results/figures/studies/points.png" in files
+    # Of a probe that no experiment has.
+    assert files.count("results/demo/vectors/probe:mert.h5") == 1
 
 
 def described_job(output: str) -> str:
