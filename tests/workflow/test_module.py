@@ -108,14 +108,15 @@ def test_handlers_pass_through_the_folder_workflow(tmp_path: Path) -> None:
         f"use rule * from genreflow\n{HANDLERS}\n",
         encoding="utf-8",
     )
-    # A file where the folder is to be: said before any job.
+    # A file where the folder is to be: said at planning already.
     (tmp_path / "genres").write_text("", encoding="utf-8")
     config = {**CONFIG, "experiments": []}
     target = ("--", "genres/results/run_config.yaml")
-    outcome = run_here(tmp_path, config, *target, snakefile=tmp_path / "Snakefile")
-    assert outcome.status != 0
-    assert "Traceback" not in outcome.output
-    assert f"{tmp_path}/genres" in outcome.output, outcome.output[-3000:]
+    for options in (("-n",), ()):
+        outcome = run_here(tmp_path, config, *options, *target, snakefile=tmp_path / "Snakefile")
+        assert outcome.status != 0
+        assert "Traceback" not in outcome.output
+        assert f"{tmp_path}/genres" in outcome.output, outcome.output[-3000:]
     (tmp_path / "genres").unlink()
     (tmp_path / "genres" / "results" / "demo").mkdir(parents=True)
     lost = "track_id,path,reason\na,a.wav,silence\n"
