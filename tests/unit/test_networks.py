@@ -14,7 +14,6 @@ from genreflow.yi2019.networks import (
     BatchNorm,
     GruMixer,
     K2c2,
-    count_parameters,
     initialise,
     network_from_model,
     pool_same,
@@ -23,6 +22,13 @@ from genreflow.yi2019.networks import (
 from genreflow.yi2019.pools import PAPER_POOLS
 from safetensors.numpy import save_file
 from torch.nn import functional
+
+
+def count_parameters(network: torch.nn.Module) -> tuple[int, int]:
+    """Return the number of parameters as Keras counts them: all, and the trainable ones."""
+    trainable = sum(parameter.numel() for parameter in network.parameters())
+    running = sum(buffer.numel() for name, buffer in network.named_buffers() if "running" in name)
+    return trainable + running, trainable
 
 
 @pytest.mark.parametrize(

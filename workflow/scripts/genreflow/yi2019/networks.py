@@ -301,13 +301,6 @@ def initialise(network: nn.Module, seed: int) -> None:
                         nn.init.orthogonal_(parameter, generator=generator)
 
 
-def count_parameters(network: nn.Module) -> tuple[int, int]:
-    """Return the number of parameters as Keras counts them: all, and the trainable ones."""
-    trainable = sum(parameter.numel() for parameter in network.parameters())
-    running = sum(buffer.numel() for name, buffer in network.named_buffers() if "running" in name)
-    return trainable + running, trainable
-
-
 def build_network(architecture: Mapping[str, Any]) -> nn.Module:
     """Return the network that an architecture describes: its name, outputs and own arguments."""
     arguments = dict(architecture)
